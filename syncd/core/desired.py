@@ -1,0 +1,103 @@
+"""What a commit says: the values that the mapping makes and the planner reads."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How the tree's rules (``.syncd.yaml``) treat one file and its keys."""
+
+    expand: bool = True
+    lists: Literal["json", "index"] = "json"
+    prune: bool = True
+    drift: Literal["enforce", "report"] = "enforce"
+    secret: bool | tuple[str, ...] = False
+
+
+class DesiredKey(msgspec.Struct, frozen=True, gc=False):
+    """One key's value and the place that says so; ``line`` and ``column`` count from 1.
+
+    ``path`` is relative to the tree's root. Not tracked by the garbage collector: there may be 100,000 of them.
+    """
+
+    value: bytes
+    path: str
+    line: int
+    column: int
+    secret: bool
+    policy: Policy
+
+
+class Keeper(Protocol):
+    """Tells why a key that git no longer names is left in the store all the same."""
+
+    def __call__(self, key: str, path: str | None) -> Literal["", "prune", "ignored"]:
+        """Answer for a key relative to the tree; ``path`` is the file that once said it, None if unknown."""
+        ...
+
+
+class Desired(msgspec.Struct, frozen=True):
+    """Every key of a tree, relative to the prefix, in no order; never changed after it is made.
+
+    ``digest`` as in ``core.digest``, over keys relative to the prefix.
+    """
+
+    keys: Mapping[str, DesiredKey]
+    digest: int
+    keeps: Keeper
+
+
+class BaseKey(Protocol):
+    """What is known of a key of the applied commit."""
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the value, 32 bytes."""
+        ...
+
+    @property
+    def path(self) -> str | None:
+        """The file that said it, relative to the tree's root, if known."""
+        ...
+
+
+class Base(Protocol):
+    """The keys of the applied commit, relative to the prefix, with the hash of each value."""
+
+    def get(self, key: str, /) -> BaseKey | None:
+        """Answer what the applied commit said of a key."""
+        ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __len__(self) -> int: ...
+
+
+class StoredBaseKey(msgspec.Struct, frozen=True, gc=False):
+    """A base key as the state directory keeps it."""
+
+    hash: bytes
+    path: str | None = None
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit as people know it. ``time`` is Unix seconds; ``worktree`` says that uncommitted edits are included."""
+
+    id: str
+    ref: str = ""
+    author: str = ""
+    message: str = ""
+    time: int = 0
+    worktree: bool = False
+
+    @property
+    def short(self) -> str:
+        """The first seven digits, with a plus where uncommitted edits are included."""
+        return self.id[:7] + ("+" if self.worktree else "")
+
+
+def sorted_pairs(keys: Mapping[str, DesiredKey]) -> Iterable[tuple[str, DesiredKey]]:
+    """List keys in the order of their bytes, as the store does."""
+    return sorted(keys.items(), key=lambda pair: pair[0].encode())

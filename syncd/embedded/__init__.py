@@ -1,0 +1,5 @@
+"""A single-node store that speaks Consul's HTTP API, on SQLite.
+
+Owns its state, index rules, locks, blocking queries and durable log. May import core, settings and log. Reached only
+over HTTP, as a Consul is: no other room imports its state.
+"""
