@@ -5,6 +5,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from syncd.core.digest import value_hash
+
 
 class Policy(msgspec.Struct, frozen=True):
     """How the tree's rules (``.syncd.yaml``) treat one file and its keys."""
@@ -28,6 +30,11 @@ class DesiredKey(msgspec.Struct, frozen=True, gc=False):
     column: int
     secret: bool
     policy: Policy
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the value: makes a tree's keys a Base."""
+        return value_hash(self.value)
 
 
 class Keeper(Protocol):

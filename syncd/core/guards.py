@@ -1,0 +1,126 @@
+"""The rules by which a plan refuses itself."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from syncd.core.errors import SyncdError
+from syncd.core.history import Relation
+
+
+class Guard(StrEnum):
+    """Every guard by its name in plans, records and documents."""
+
+    EMPTY = "empty"
+    MASS_DELETE = "mass-delete"
+    FIRST_CONTACT = "first-contact"
+    BEHIND = "behind"
+    REWRITTEN = "rewritten"
+    UNKNOWN_HISTORY = "unknown-history"
+    OTHER_LINEAGE = "other-lineage"
+    CONFLICT = "conflict"
+
+
+NEVER_LIFTED: Final = frozenset({Guard.BEHIND})
+MASS_DELETE_KEYS: Final = 10
+MASS_DELETE_SHARE: Final = 0.10
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One guard's refusal: what it saw, in numbers, and what a person can do."""
+
+    guard: Guard
+    message: str
+    hint: str
+
+
+class Refused(SyncdError):
+    """A plan that no one may apply until a person decides; ``hash`` is what an approval must name, "" if none can."""
+
+    exit_code = 3
+
+    def __init__(self, refusals: tuple[Refusal, ...], hash_: str) -> None:
+        way_out = (
+            refusals[0].hint
+            if not hash_
+            else f"{refusals[0].hint}; to let exactly this plan through: --approve {hash_}"
+        )
+        super().__init__("; ".join(refusal.message for refusal in refusals), hint=way_out)
+        self.refusals = refusals
+        self.hash = hash_
+
+
+def too_many_deletes(deletes: int, owned: int) -> bool:
+    """Tell whether so many deletes of so many owned keys need a person."""
+    return deletes > max(MASS_DELETE_KEYS, owned * MASS_DELETE_SHARE)
+
+
+def empty(owned: int) -> Refusal:
+    """Refuse a tree without a single key where there are keys."""
+    return Refusal(
+        Guard.EMPTY,
+        f"the tree holds no key at all, while {owned} keys stand in the store",
+        "check source.path and the last commit",
+    )
+
+
+def mass_delete(deletes: int, owned: int) -> Refusal:
+    """Refuse to delete a large share of the keys."""
+    return Refusal(
+        Guard.MASS_DELETE,
+        f"{deletes} of {owned} keys would be deleted (more than {max(MASS_DELETE_KEYS, int(owned * MASS_DELETE_SHARE))})",
+        "look at the plan: syncd plan",
+    )
+
+
+def first_contact(takeovers: int) -> Refusal:
+    """Refuse to overwrite, on the very first apply, values that somebody else wrote."""
+    return Refusal(
+        Guard.FIRST_CONTACT,
+        f"this is the first apply to this prefix, and {takeovers} keys there have other values than the tree",
+        "look at the plan, or bring the live values into git first: syncd import",
+    )
+
+
+def conflict(keys: tuple[str, ...]) -> Refusal:
+    """Refuse to touch keys that another source, a session or ``consul lock`` holds."""
+    shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+    return Refusal(
+        Guard.CONFLICT,
+        f"{len(keys)} keys belong to another source, a session or consul lock: {shown}",
+        "take them out of the tree, or free them in the store",
+    )
+
+
+def other_lineage(held: str, own: str) -> Refusal:
+    """Refuse to write where another history of this source, or another source, has written."""
+    return Refusal(
+        Guard.OTHER_LINEAGE,
+        f"the store was written by {held}, this is {own}",
+        "check store.prefix and source.name: two sources need two prefixes",
+    )
+
+
+def history(relation: Relation, held: str, target: str) -> Refusal | None:
+    """Refuse a commit that does not follow the one that the store holds."""
+    old, new = held[:7], target[:7]
+    if relation is Relation.BEHIND:
+        return Refusal(
+            Guard.BEHIND,
+            f"commit {new} is older than {old}, which the store holds",
+            "update this clone (git pull); to go back, commit a revert (git revert)",
+        )
+    if relation is Relation.REWRITTEN:
+        return Refusal(
+            Guard.REWRITTEN,
+            f"commit {new} does not follow {old}, which the store holds: history was rewritten",
+            "check who forced the push",
+        )
+    if relation is Relation.UNKNOWN:
+        return Refusal(
+            Guard.UNKNOWN_HISTORY,
+            f"commit {old}, which the store holds, cannot be found in the history of {new} in this clone",
+            "fetch, or deepen a shallow clone (git fetch --unshallow)",
+        )
+    return None

@@ -1,0 +1,238 @@
+"""The plan: the changes that make live equal desired, as a value that can refuse itself."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+import msgspec
+
+from syncd.core import guards
+from syncd.core.change import Change, Decision, Operation, Why, decide_unwanted, decide_wanted
+from syncd.core.desired import Base, Commit, Desired
+from syncd.core.digest import value_hash
+from syncd.core.guards import Refusal, Refused
+from syncd.core.history import Relation
+from syncd.core.live import Entry
+from syncd.core.mark import mark_of
+from syncd.core.record import Record
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """All that a plan is made from.
+
+    ``base`` is None where only marks tell what was applied. ``relation`` is that of ``commit`` to the applied one.
+    ``lineage`` is the one that this node remembers, if any. ``only`` limits the plan to keys that can differ: those
+    that changed since the base, given a mirror that equalled it.
+    """
+
+    source: str
+    prefix: str
+    commit: Commit
+    desired: Desired
+    live: Mapping[str, Entry]
+    record: Record | None
+    base: Base | None
+    relation: Relation
+    lineage: str | None = None
+    only: frozenset[str] | None = None
+
+
+class Left(msgspec.Struct, frozen=True):
+    """A key that differs and is left as it is, and why."""
+
+    key: str
+    why: Why
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What an apply would do, in the order of the keys.
+
+    ``withheld`` are deletes that wait for an approval; ``left`` are differences that stay; ``owned`` counts the keys
+    that syncd may speak for; ``foreign`` counts live keys that are nobody's business here.
+    ``rebuilt`` goes into the next record.
+    """
+
+    source: str
+    prefix: str
+    epoch: str
+    applied: str | None
+    commit: Commit
+    changes: tuple[Change, ...]
+    withheld: tuple[tuple[Change, Why], ...]
+    left: tuple[Left, ...]
+    refusals: tuple[Refusal, ...]
+    keys: int
+    digest: int
+    owned: int
+    foreign: int
+    rebuilt: bool
+    lifted: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of changes by operation, in the operations' order."""
+        found = Counter(change.operation for change in self.changes)
+        return {operation.value: found[operation] for operation in Operation if found[operation]}
+
+    @property
+    def needs_approval(self) -> bool:
+        """Tell whether an approval of this plan's hash would change anything."""
+        liftable = any(refusal.guard not in guards.NEVER_LIFTED for refusal in self.refusals)
+        return liftable or bool(self.withheld)
+
+    @property
+    def liftable(self) -> tuple[str, ...]:
+        """What an approval would lift: guards, and the reasons of withheld deletes."""
+        names = {refusal.guard.value for refusal in self.refusals} - guards.NEVER_LIFTED
+        return tuple(sorted(names | {str(why) for _, why in self.withheld}))
+
+    @property
+    def hash(self) -> str:
+        """Name exactly what a person would approve, in 16 hexadecimal digits.
+
+        Covers source, prefix, epoch, both commits, the guards, and deletes, takeovers and withheld deletes with the
+        hash of the live value; no indexes, no times, no ordinary updates, so that those do not void an approval.
+        """
+        grave = [change for change in self.changes if change.operation in (Operation.DELETE, Operation.TAKEOVER)]
+        grave += [change for change, _ in self.withheld]
+        rows = sorted((change.operation, change.key, _live_hash(change)) for change in grave)
+        covered = (self.source, self.prefix, self.epoch, self.applied, self.commit.id, self.liftable, rows)
+        return sha256(msgspec.json.encode(covered)).hexdigest()[:16]
+
+    def demand(self) -> None:
+        """Raise Refused while a guard stands."""
+        if self.refusals:
+            final = any(refusal.guard in guards.NEVER_LIFTED for refusal in self.refusals)
+            raise Refused(self.refusals, "" if final else self.hash)
+
+    def approve(self, hash_: str | None) -> "Plan":
+        """Lift this plan's guards if the hash is its own; otherwise return it unchanged."""
+        return self.lift(self.liftable) if self.needs_approval and hash_ == self.hash else self
+
+    def lift(self, names: Iterable[str]) -> "Plan":
+        """Lift the named guards and let the deletes through that were withheld for a named reason."""
+        allowed = set(names) - guards.NEVER_LIFTED
+        freed = [change for change, why in self.withheld if why in allowed]
+        return msgspec.structs.replace(
+            self,
+            changes=_sorted([*self.changes, *freed]),
+            withheld=tuple(pair for pair in self.withheld if pair[1] not in allowed),
+            refusals=tuple(refusal for refusal in self.refusals if refusal.guard not in allowed),
+            rebuilt=self.rebuilt and any(why == "unproved" and why not in allowed for _, why in self.withheld),
+            lifted=tuple(sorted(allowed & set(self.liftable))),
+        )
+
+
+def make_plan(situation: Situation) -> Plan:
+    """Compare desired, live and base, and put every guard to the result."""
+    decisions = _decisions(situation)
+    changes = [d.change for _, d in decisions if d.change is not None and d.why not in ("orphan", "unproved")]
+    withheld = tuple(
+        (d.change, d.why) for _, d in decisions if d.change is not None and d.why in ("orphan", "unproved")
+    )
+    left = tuple(
+        Left(key, d.why) for key, d in decisions if d.why and (d.change is None or d.why in ("prune", "ignored"))
+    )
+    owned = _owned(situation)
+    record = situation.record
+    return Plan(
+        source=situation.source,
+        prefix=situation.prefix,
+        epoch=record.epoch if record else "",
+        applied=record.applied.commit if record and record.applied else None,
+        commit=situation.commit,
+        changes=_sorted(changes),
+        withheld=withheld,
+        left=left,
+        refusals=_refusals(situation, decisions, owned),
+        keys=len(situation.desired.keys),
+        digest=situation.desired.digest,
+        owned=owned,
+        foreign=_foreign(situation),
+        rebuilt=_lost(situation) or any(why == "unproved" for _, why in withheld),
+    )
+
+
+def _decisions(situation: Situation) -> list[tuple[str, Decision]]:
+    mark, wanted, live, base = (
+        mark_of(situation.source),
+        situation.desired.keys,
+        situation.live,
+        situation.base,
+    )
+    keys = situation.only if situation.only is not None else wanted.keys() | live.keys()
+    lost, rebuilt = _lost(situation), bool(situation.record and situation.record.rebuilt)
+    found: list[tuple[str, Decision]] = []
+    for key in keys:
+        want, have = wanted.get(key), live.get(key)
+        if want is not None and have is not None and have.flags == mark and have.value == want.value:
+            continue
+        based = base.get(key) if base is not None else None
+        decision = None
+        if want is not None:
+            decision = decide_wanted(key, want, have, based, mark)
+        elif have is not None:
+            kept = situation.desired.keeps(key, based.path if based else None)
+            proved = not lost and (not rebuilt or based is not None)
+            decision = decide_unwanted(key, have, based, mark, kept, proved=proved)
+        if decision is not None:
+            found.append((key, decision))
+    found.sort(key=lambda pair: pair[0].encode())
+    return found
+
+
+def _lost(situation: Situation) -> bool:
+    """Tell whether the record is gone while marked keys prove that there was one."""
+    if situation.record is not None:
+        return False
+    mark = mark_of(situation.source)
+    return any(entry.flags == mark for entry in situation.live.values())
+
+
+def _owned(situation: Situation) -> int:
+    if situation.base is not None:
+        return len(situation.base)
+    mark = mark_of(situation.source)
+    return sum(entry.flags == mark for entry in situation.live.values())
+
+
+def _foreign(situation: Situation) -> int:
+    if situation.only is not None:
+        return 0
+    mark, wanted, base = mark_of(situation.source), situation.desired.keys, situation.base
+    return sum(
+        entry.flags != mark and key not in wanted and (base is None or base.get(key) is None)
+        for key, entry in situation.live.items()
+    )
+
+
+def _refusals(situation: Situation, decisions: list[tuple[str, Decision]], owned: int) -> tuple[Refusal, ...]:
+    record, changes = (
+        situation.record,
+        [d.change for _, d in decisions if d.change is not None and d.why is None],
+    )
+    by_operation = Counter(change.operation for change in changes)
+    conflicts = tuple(key for key, decision in decisions if decision.why == "conflict")
+    found: list[Refusal | None] = []
+    if record is not None and record.applied is not None:
+        found.append(guards.history(situation.relation, record.applied.commit, situation.commit.id))
+    if record is not None and (record.source != situation.source or situation.lineage not in (None, record.lineage)):
+        held = f"source {record.source!r}, lineage {record.lineage}"
+        found.append(guards.other_lineage(held, f"source {situation.source!r}, lineage {situation.lineage or 'new'}"))
+    if not situation.desired.keys and owned:
+        found.append(guards.empty(owned))
+    if guards.too_many_deletes(by_operation[Operation.DELETE], owned):
+        found.append(guards.mass_delete(by_operation[Operation.DELETE], owned))
+    if record is None and by_operation[Operation.TAKEOVER]:
+        found.append(guards.first_contact(by_operation[Operation.TAKEOVER]))
+    if conflicts:
+        found.append(guards.conflict(conflicts))
+    return tuple(refusal for refusal in found if refusal is not None)
+
+
+def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple(sorted(changes, key=lambda change: change.key.encode()))
+
+
+def _live_hash(change: Change) -> str:
+    return value_hash(change.before.value).hex() if change.before else ""

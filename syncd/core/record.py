@@ -1,0 +1,107 @@
+"""The control record at ``.syncd/revision``: what the store holds, and what is being applied to it."""
+
+from typing import Final
+
+import msgspec
+
+from syncd.core.desired import Commit
+from syncd.core.errors import RecordError
+
+FORMAT: Final = 1
+MAX_MANIFEST_BYTES: Final = 32 * 1024
+MAX_MESSAGE_CHARACTERS: Final = 500
+
+
+class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The revision that the store holds whole.
+
+    ``keys`` counts the tree's keys, ``digest`` is that of ``core.digest``; ``manifest`` names each key that this
+    revision changed with its operation, None where that would take over 32 KB.
+    """
+
+    commit: str
+    ref: str
+    author: str
+    message: str
+    time: int
+    keys: int
+    digest: str
+    previous: str | None = None
+    manifest: dict[str, str] | None = None
+    worktree: bool = False
+
+
+class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A revision that is being written.
+
+    ``attempt`` is random and new each time, so that the record's index moves and older batches die. ``lifted`` names
+    the guards that ``approval``, the hash of a plan, lifted; a resumed apply lifts the same and no others.
+    """
+
+    commit: str
+    started: int
+    attempt: str
+    approval: str | None = None
+    lifted: tuple[str, ...] = ()
+    worktree: bool = False
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The whole record.
+
+    ``lineage`` is the random id of this source's history in this store, ``epoch`` changes when the store has gone
+    back in time. ``rebuilt``: the record was lost once, so marked keys that git never named are deleted only by
+    approval.
+    """
+
+    format: int
+    source: str
+    lineage: str
+    mark: int
+    epoch: str
+    applied: Applied | None = None
+    applying: Applying | None = None
+    rebuilt: bool = False
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def encode(record: Record) -> bytes:
+    """Write the record as JSON."""
+    return msgspec.json.encode(record)
+
+
+def decode(text: bytes) -> Record:
+    """Read a record; raise RecordError where it is damaged or of an unknown format."""
+    try:
+        found = msgspec.json.decode(text, type=_Format).format
+        if found != FORMAT:
+            raise RecordError(
+                f"the control record has format {found}, this syncd knows {FORMAT}",
+                hint="upgrade syncd on this node; nothing was changed",
+            )
+        return msgspec.json.decode(text, type=Record)
+    except msgspec.MsgspecError as error:
+        raise RecordError(
+            f"the control record is damaged: {error}",
+            hint="somebody overwrote it; delete the key .syncd/revision under the prefix to have it rebuilt",
+        ) from None
+
+
+def applied_of(commit: Commit, *, keys: int, digest: str, previous: str | None, manifest: dict[str, str]) -> Applied:
+    """Describe a revision as applied, within the record's size limits."""
+    small = len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
+    return Applied(
+        commit=commit.id,
+        ref=commit.ref,
+        author=commit.author,
+        message=commit.message[:MAX_MESSAGE_CHARACTERS],
+        time=commit.time,
+        keys=keys,
+        digest=digest,
+        previous=previous,
+        manifest=manifest if small else None,
+        worktree=commit.worktree,
+    )

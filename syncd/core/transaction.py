@@ -1,0 +1,124 @@
+"""Batches: a plan's changes as the bodies of Consul transactions, each proving lease and record itself.
+
+Borrowed limits: 64 operations (Consul up to 1.13) and 524,288 bytes of JSON body, base64 counted.
+"""
+
+from binascii import b2a_base64
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from syncd.core import keys
+from syncd.core.change import Change, Operation
+from syncd.core.mark import mark_of
+
+MAX_BODY_BYTES: Final = 524_288
+MAX_CHANGES: Final = 62
+"""64 operations less the two checks in front."""
+
+
+class Fence(msgspec.Struct, frozen=True):
+    """What each transaction proves: that ``session`` holds the lease, and that nobody has moved the record."""
+
+    source: str
+    prefix: str
+    session: str
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """One transaction: its body and the changes in it."""
+
+    body: bytes
+    changes: tuple[Change, ...]
+
+
+class Large(msgspec.Struct, frozen=True):
+    """A change that no transaction holds: it goes by ``PUT ?cas=`` and is read back."""
+
+    change: Change
+    flags: int
+
+
+def record_batch(fence: Fence, record: bytes, index: int, changes: Iterable[Change] = ()) -> Batch:
+    """Write the record by compare-and-set at ``index`` (0: it must not exist), together with changes."""
+    held = tuple(changes)
+    cas = _cas(keys.record_key(fence.prefix), record, 0, index)
+    return Batch(_body([_session(fence), cas, *_operations(fence, held)]), held)
+
+
+def in_one(fence: Fence, record: bytes, index: int, changes: tuple[Change, ...]) -> Batch | None:
+    """Put a whole plan and its record into one transaction, or answer None where that does not fit."""
+    if len(changes) > MAX_CHANGES:
+        return None
+    if sum(len(change.value) for change in changes) > MAX_BODY_BYTES:
+        return None
+    batch = record_batch(fence, record, index, changes)
+    return batch if len(batch.body) <= MAX_BODY_BYTES else None
+
+
+def batches(fence: Fence, index: int, changes: Iterable[Change]) -> Iterator[Batch | Large]:
+    """Cut changes into transactions that hold only while the record stands at ``index``; keeps their order."""
+    front = [_session(fence), _check(fence, index)]
+    start = len(_body(front))
+    flags, size, held, operations = mark_of(fence.source), start, list[Change](), list[bytes]()
+    for change in changes:
+        operation = _operation(fence, change, flags)
+        if start + len(operation) + 1 > MAX_BODY_BYTES:
+            yield Large(change, flags_of(change, flags))
+            continue
+        if len(held) == MAX_CHANGES or size + len(operation) + 1 > MAX_BODY_BYTES:
+            yield Batch(_body(front + operations), tuple(held))
+            size, held, operations = start, [], []
+        held.append(change)
+        operations.append(operation)
+        size += len(operation) + 1
+    if held:
+        yield Batch(_body(front + operations), tuple(held))
+
+
+def flags_of(change: Change, mark: int) -> int:
+    """Return the flags that a key has after a change."""
+    return 0 if change.operation is Operation.RELEASE else mark
+
+
+def _operations(fence: Fence, changes: tuple[Change, ...]) -> list[bytes]:
+    flags = mark_of(fence.source)
+    return [_operation(fence, change, flags) for change in changes]
+
+
+def _operation(fence: Fence, change: Change, mark: int) -> bytes:
+    key = keys.join(fence.prefix, change.key)
+    if change.operation is Operation.DELETE:
+        return b'{"KV":{"Verb":"delete-cas","Key":%b,"Index":%d}}' % (_text(key), change.index)
+    return _cas(key, change.value, flags_of(change, mark), change.index)
+
+
+def _cas(key: str, value: bytes, flags: int, index: int) -> bytes:
+    encoded = b2a_base64(value, newline=False)
+    return b'{"KV":{"Verb":"cas","Key":%b,"Value":"%b","Flags":%d,"Index":%d}}' % (
+        _text(key),
+        encoded,
+        flags,
+        index,
+    )
+
+
+def _session(fence: Fence) -> bytes:
+    key, session = _text(keys.lease_key(fence.prefix)), _text(fence.session)
+    return b'{"KV":{"Verb":"check-session","Key":%b,"Session":%b}}' % (key, session)
+
+
+def _check(fence: Fence, index: int) -> bytes:
+    return b'{"KV":{"Verb":"check-index","Key":%b,"Index":%d}}' % (
+        _text(keys.record_key(fence.prefix)),
+        index,
+    )
+
+
+def _text(text: str) -> bytes:
+    return msgspec.json.encode(text)
+
+
+def _body(operations: list[bytes]) -> bytes:
+    return b"[" + b",".join(operations) + b"]"
