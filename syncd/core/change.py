@@ -26,13 +26,15 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """What makes one key of live equal desired.
 
     ``key`` is relative to the prefix; ``before`` is what stands there now, ``wanted`` what git says, None for a
-    release or a delete.
+    release or a delete. ``secret``: neither value may be shown; so it is for what leaves git when nobody knows whether
+    it was a secret there.
     """
 
     operation: Operation
     key: str
     before: Entry | None
     wanted: DesiredKey | None
+    secret: bool = False
 
     @property
     def index(self) -> int:
@@ -64,18 +66,19 @@ def decide_wanted(
     if live is None:
         if _reported(wanted, based):
             return Decision(None, "drift")
-        return Decision(Change(Operation.CREATE, key, None, wanted))
+        return Decision(Change(Operation.CREATE, key, None, wanted, wanted.secret))
     equal, owned = live.value == wanted.value, live.flags == mark
     if equal and owned:
         return None
     if not equal and _reported(wanted, based):
         return Decision(None, "drift")
+    secret = wanted.secret or (based is not None and based.secret)
     if is_claimed(live, mark):
-        return Decision(Change(Operation.TAKEOVER, key, live, wanted), "conflict")
+        return Decision(Change(Operation.TAKEOVER, key, live, wanted, secret), "conflict")
     if equal:
-        return Decision(Change(Operation.MARK, key, live, wanted))
+        return Decision(Change(Operation.MARK, key, live, wanted, secret))
     operation = Operation.UPDATE if owned or based is not None else Operation.TAKEOVER
-    return Decision(Change(operation, key, live, wanted))
+    return Decision(Change(operation, key, live, wanted, secret))
 
 
 def decide_unwanted(
@@ -96,9 +99,10 @@ def decide_unwanted(
         return None
     if not owned and is_claimed(live, mark):
         return Decision(None, "foreign")
+    secret = based is None or based.secret
     if kept:
-        return Decision(Change(Operation.RELEASE, key, live, None) if owned else None, kept)
-    delete = Change(Operation.DELETE, key, live, None)
+        return Decision(Change(Operation.RELEASE, key, live, None, secret) if owned else None, kept)
+    delete = Change(Operation.DELETE, key, live, None, secret)
     if live.session:
         return Decision(delete, "conflict")
     if not owned:

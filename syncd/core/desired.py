@@ -69,6 +69,11 @@ class BaseKey(Protocol):
         """The file that said it, relative to the tree's root, if known."""
         ...
 
+    @property
+    def secret(self) -> bool:
+        """Tell whether its value may not be shown."""
+        ...
+
 
 class Base(Protocol):
     """The keys of the applied commit, relative to the prefix, with the hash of each value."""
@@ -87,6 +92,7 @@ class StoredBaseKey(msgspec.Struct, frozen=True, gc=False):
 
     hash: bytes
     path: str | None = None
+    secret: bool = True
 
 
 class Commit(msgspec.Struct, frozen=True):
