@@ -7,7 +7,7 @@ Rooms, from the top down (imports point downward only; import-linter proves it):
     web                                    HTTP API and page
     daemon                                 the loops that join the rooms
     git  store  fanout  snapshots  embedded
-    settings  log
+    settings  log  database
     core                                   pure: values in, values out
 """
 

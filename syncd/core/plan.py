@@ -14,7 +14,7 @@ from syncd.core.guards import Refusal, Refused
 from syncd.core.history import Relation
 from syncd.core.live import Entry
 from syncd.core.mark import mark_of
-from syncd.core.record import Record
+from syncd.core.record import Record, commit_to_follow
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -214,8 +214,9 @@ def _refusals(situation: Situation, decisions: list[tuple[str, Decision]], owned
     by_operation = Counter(change.operation for change in changes)
     conflicts = tuple(key for key, decision in decisions if decision.why == "conflict")
     found: list[Refusal | None] = []
-    if record is not None and record.applied is not None:
-        found.append(guards.history(situation.relation, record.applied.commit, situation.commit.id))
+    followed = commit_to_follow(record, situation.commit.id)
+    if followed is not None:
+        found.append(guards.history(situation.relation, followed, situation.commit.id))
     if record is not None and (record.source != situation.source or situation.lineage not in (None, record.lineage)):
         held = f"source {record.source!r}, lineage {record.lineage}"
         found.append(guards.other_lineage(held, f"source {situation.source!r}, lineage {situation.lineage or 'new'}"))

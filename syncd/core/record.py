@@ -92,7 +92,7 @@ def decode(text: bytes) -> Record:
 
 def applied_of(commit: Commit, *, keys: int, digest: str, previous: str | None, manifest: dict[str, str]) -> Applied:
     """Describe a revision as applied, within the record's size limits."""
-    small = len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
+    small = manifest is not None and len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
     return Applied(
         commit=commit.id,
         ref=commit.ref,
@@ -105,3 +105,15 @@ def applied_of(commit: Commit, *, keys: int, digest: str, previous: str | None, 
         manifest=manifest if small else None,
         worktree=commit.worktree,
     )
+
+
+def commit_to_follow(record: Record | None, target: str) -> str | None:
+    """Return the commit that ``target`` must follow: the one being applied (unless it is the target), else the applied.
+
+    None where nothing was ever applied.
+    """
+    if record is None:
+        return None
+    if record.applying is not None and record.applying.commit != target:
+        return record.applying.commit
+    return record.applied.commit if record.applied else None

@@ -1,0 +1,154 @@
+"""The right to write: a lock held through a session, given up by our own clock."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from syncd.core.errors import Conflict, SyncdError
+from syncd.core.lease import LeaseEvent, LeaseState, holder_of, move
+from syncd.core.timing import Term
+from syncd.log import get_logger
+from syncd.store.store import Store
+
+log = get_logger(__name__)
+
+
+class SessionMemory(Protocol):
+    """Keeps the session's id between runs, so that a restart renews it instead of waiting for its end."""
+
+    def recall(self, fact: str, /) -> str | None: ...
+    def remember(self, fact: str, value: str | None, /) -> None: ...
+
+
+class Lease:
+    """One node's claim to the lease of one prefix.
+
+    ``clock`` gives seconds and goes on through suspends; ``value`` is what people read at the lease's key.
+    """
+
+    def __init__(
+        self, store: Store, memory: "SessionMemory | None", *, value: bytes, ttl: float, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._value = value
+        self._ttl = ttl
+        self._clock = clock
+        self._term = Term(0.0, 0.0)
+        self._turn = asyncio.Lock()
+        self.state = LeaseState.IDLE
+        self.session = ""
+        self.holder = ""
+
+    @property
+    def leading(self) -> bool:
+        """Tell whether a write may be sent now."""
+        if self.state is LeaseState.LEADING and not self._term.holds(self._clock()):
+            self._move(LeaseEvent.EXPIRED)
+            log.warning("lease ran out by this node's own clock", seconds=self._ttl)
+        return self.state is LeaseState.LEADING
+
+    def demand(self) -> None:
+        """Raise Conflict unless a write may be sent now."""
+        if not self.leading:
+            raise Conflict("this node no longer holds the lease", hint="another node may lead now; nothing was sent")
+
+    async def campaign(self) -> bool:
+        """Try to get the lock; False, with ``holder`` named, where somebody else has it."""
+        async with self._turn:
+            return await self._campaign()
+
+    async def _campaign(self) -> bool:
+        await self._open()
+        sent = self._clock()
+        if await self._store.acquire(self.session, self._value):
+            self._term = Term(sent, self._ttl)
+            self._move(LeaseEvent.ACQUIRED)
+            self.holder = holder_of(self._value)
+            return True
+        entry = await self._store.own("lease")
+        self.holder = holder_of(entry.value) if entry else "nobody yet"
+        self._move(LeaseEvent.HELD)
+        return False
+
+    async def keep(self) -> None:
+        """Renew for ever, a third of the time to live apart; the outcome stands in ``state``."""
+        while True:
+            await asyncio.sleep(self._ttl / 3)
+            if self.state is not LeaseState.IDLE:
+                try:
+                    async with self._turn:
+                        await self._renew()
+                except SyncdError as error:
+                    log.warning("lease could not be renewed", error=str(error))
+
+    async def resign(self) -> None:
+        """Release, then destroy: in that order the next node need not wait."""
+        async with self._turn:
+            await self._resign()
+
+    async def _resign(self) -> None:
+        if self.state is LeaseState.IDLE:
+            return
+        session, self.session = self.session, ""
+        led = self.state is LeaseState.LEADING
+        self._move(LeaseEvent.RESIGNED)
+        if led:
+            await self._store.release(session)
+        await self._store.destroy_session(session)
+        self._remember(None)
+
+    async def _open(self) -> None:
+        if self.state is LeaseState.LEADING:
+            self._move(LeaseEvent.EXPIRED)
+        if self.state is LeaseState.STANDBY:
+            if await self._store.renew_session(self.session):
+                return
+            self._move(LeaseEvent.LOST)
+        known = self._memory.recall("session") if self._memory else None
+        if known and await self._store.renew_session(known):
+            self.session = known
+        else:
+            self.session = await self._store.create_session("syncd", self._ttl)
+            self._remember(self.session)
+        self._move(LeaseEvent.OPENED)
+
+    async def _renew(self) -> None:
+        sent, session = self._clock(), self.session
+        if not await self._store.renew_session(session):
+            self._lose("the store ended the session")
+            return
+        if self.state is LeaseState.STANDBY:
+            return
+        entry = await self._store.own("lease")
+        if entry is None or entry.session != session:
+            log.warning("lease lost", why="the lock is gone from the lease's key")
+            if self.state is LeaseState.LEADING:
+                self._move(LeaseEvent.EXPIRED)
+            return
+        if entry.value != self._value:
+            log.warning("lease key was overwritten by somebody; repairing it")
+            await self._store.acquire(session, self._value)
+        if self.state is LeaseState.LEADING:
+            self._term = Term(sent, self._ttl)
+            self._move(LeaseEvent.RENEWED)
+
+    def _lose(self, why: str) -> None:
+        log.warning("lease lost", why=why)
+        if self.state is not LeaseState.IDLE:
+            self._move(LeaseEvent.LOST)
+        self.session = ""
+        self._remember(None)
+
+    def _move(self, event: LeaseEvent) -> None:
+        self.state = move(self.state, event)
+
+    def _remember(self, session: str | None) -> None:
+        if self._memory is not None:
+            self._memory.remember("session", session)
+
+
+async def held_by_other(store: Store) -> str | None:
+    """Name who holds the lease now, or None."""
+    entry = await store.own("lease")
+    return holder_of(entry.value) if entry is not None and entry.session else None

@@ -1,0 +1,170 @@
+"""One source's way into the store: take stock, finish what was begun, plan, apply.
+
+The daemon calls it again and again, ``syncd apply`` until it is done.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from syncd.core import digest
+from syncd.core.control import Control
+from syncd.core.errors import GitError
+from syncd.core.history import Relation
+from syncd.core.plan import Plan
+from syncd.core.problems import TreeError
+from syncd.core.record import Record, decode
+from syncd.daemon.applier import Applier, Progress
+from syncd.daemon.lease import Lease
+from syncd.daemon.state import State
+from syncd.daemon.survey import Held, Survey
+from syncd.git.source import Revision, Source
+from syncd.store.store import Store
+
+FORWARD = (Relation.SAME, Relation.DESCENDANT)
+
+Result = Literal["applied", "unchanged", "refused", "paused", "standby"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a pass ended; ``holder`` names who leads when this node stands by."""
+
+    result: Result
+    plan: Plan | None = None
+    revision: Revision | None = None
+    holder: str = ""
+
+
+class Reconciler:
+    """Brings one prefix of the store to one source's commits.
+
+    ``held`` is what the store holds as far as this node knows, None when it must be read in full. Any error while
+    writing leaves ``held`` empty and the outcome in doubt, and the next pass begins by moving the record.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: Source,
+        survey: Survey,
+        applier: Applier,
+        lease: Lease,
+        state: State | None,
+        *,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._survey = survey
+        self._applier = applier
+        self._lease = lease
+        self._state = state
+        self._now = now
+        self._in_doubt = False
+        self.held: Held | None = None
+
+    async def reconcile(self, tip: Revision, control: Control, progress: Progress | None = None) -> Outcome:
+        """Bring the store to ``tip`` as far as lease, orders and guards allow."""
+        if control.pause is not None:
+            return Outcome("paused", revision=tip)
+        if not self._lease.leading:
+            self.held = None
+            refused = await self._ineligible(tip, control)
+            if refused is not None:
+                return refused
+            if not await self._lease.campaign():
+                return Outcome("standby", revision=tip, holder=self._lease.holder)
+        if self.held is None:
+            self.held = await self._take_stock(tip)
+        begun = await self._begun(self.held.record, tip)
+        if begun is not None:
+            outcome = await self._bring(self.held, begun, control, progress)
+            if outcome.result == "refused":
+                return outcome
+        return await self._bring(self.held, tip, control, progress)
+
+    async def _ineligible(self, tip: Revision, control: Control) -> Outcome | None:
+        """Refuse to campaign with a tip that does not follow what the store holds, unless that was approved."""
+        entry = await self._store.own("revision")
+        record = decode(entry.value) if entry else None
+        if await self._survey.relation(record, tip.commit.id) in FORWARD:
+            return None
+        if record and record.applying and record.applying.commit == tip.commit.id:
+            return None
+        held = await self._survey.hold(tip.tree.desired.keys)
+        plan = (await self._plan(held, tip)).approve(control.approves(self._now()))
+        return Outcome("refused", plan, tip) if plan.refusals else None
+
+    async def _take_stock(self, tip: Revision) -> Held:
+        """Read in full; before that, where an attempt may still be under way, move the record so that it dies."""
+        entry = await self._store.own("revision")
+        record = decode(entry.value) if entry else None
+        if self._in_doubt or (record is not None and record.applying is not None):
+            await self._applier.move(record, entry.index if entry else 0, tip.commit)
+        self._in_doubt = False
+        return await self._survey.hold(tip.tree.desired.keys)
+
+    async def _begun(self, record: Record | None, tip: Revision) -> Revision | None:
+        """Return the revision that was begun and must be finished before the tip."""
+        if record is None or record.applying is None or record.applying.worktree:
+            return None
+        if record.applying.commit == tip.commit.id:
+            return None
+        try:
+            return await self._source.read(record.applying.commit)
+        except (GitError, TreeError):
+            # Only an approved tip gets here without that commit at hand: it supersedes what was begun.
+            return None
+
+    async def _bring(self, held: Held, revision: Revision, control: Control, progress: Progress | None) -> Outcome:
+        plan = await self._plan(held, revision)
+        applying = held.record.applying if held.record else None
+        approval = control.approves(self._now())
+        if applying is not None and applying.commit == revision.commit.id:
+            plan, approval = plan.lift(applying.lifted), applying.approval or approval
+        approved = plan.approve(approval)
+        if approved.refusals:
+            return Outcome("refused", approved, revision)
+        if _is_done(approved, held, revision):
+            held.settled = revision
+            return Outcome("unchanged", approved, revision)
+        await self._apply(held, approved, revision, approval if approved.lifted else None, progress)
+        return Outcome("applied", approved, revision)
+
+    async def _apply(
+        self, held: Held, plan: Plan, revision: Revision, approval: str | None, progress: Progress | None
+    ) -> None:
+        settled = held.settled
+        self.held, self._in_doubt = None, True
+        await self._applier.apply(plan, held, approval=approval, lineage=self._lineage(), progress=progress)
+        self.held, self._in_doubt = held, False
+        held.settled = revision
+        await self._remember(held, revision, settled)
+
+    async def _plan(self, held: Held, revision: Revision) -> Plan:
+        return await self._survey.plan(held, revision, lineage=self._lineage())
+
+    def _lineage(self) -> str | None:
+        return self._state.recall("lineage") if self._state else None
+
+    async def _remember(self, held: Held, revision: Revision, settled: Revision | None) -> None:
+        if self._state is None or held.record is None:
+            return
+        if self._lineage() != held.record.lineage:
+            self._state.remember("lineage", held.record.lineage)
+        step = settled is not None and revision.since == settled.commit.id
+        desired = revision.tree.desired
+        await self._state.keep_base(
+            revision.commit.id, digest.render(desired.digest), desired.keys, revision.changed if step else None
+        )
+
+
+def _is_done(plan: Plan, held: Held, revision: Revision) -> bool:
+    """Tell whether an apply would write nothing at all."""
+    record = held.record
+    if plan.changes or record is None or record.applied is None or record.applying is not None:
+        return False
+    applied = record.applied
+    same = (applied.commit, applied.worktree) == (revision.commit.id, revision.commit.worktree)
+    return same and applied.digest == digest.render(plan.digest) and record.rebuilt == plan.rebuilt

@@ -1,0 +1,102 @@
+"""What a node remembers between runs, in its state directory: the session, the lineage, the applied keys."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from syncd.core.desired import DesiredKey, StoredBaseKey
+from syncd.core.errors import StateError
+from syncd.database import open_database
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+Fact = Literal["session", "lineage", "base-commit", "base-digest"]
+
+
+class State:
+    """The state directory of one source on one node, held by one process at a time (flock)."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: int) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    def open(cls, directory: Path) -> "State":
+        """Open or make the directory (mode 0700); raise StateError where it cannot be used or is in use."""
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(
+                f"the state directory cannot be used: {error.strerror}",
+                where=str(directory),
+                hint="check its owner and mode, or name another with --state-directory",
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return cls(open_database(directory / "state.db", MIGRATIONS), lock)
+        except BlockingIOError:
+            os.close(lock)
+            raise StateError(
+                "another syncd uses this state directory",
+                where=str(directory),
+                hint="stop it, or give this one its own with --state-directory",
+            ) from None
+        except StateError:
+            os.close(lock)
+            raise
+
+    def close(self) -> None:
+        """Close the database and let another process in."""
+        self._connection.close()
+        os.close(self._lock)
+
+    def recall(self, fact: Fact) -> str | None:
+        """Return a remembered fact, or None."""
+        row = self._connection.execute("SELECT value FROM fact WHERE name = ?", (fact,)).fetchone()
+        return row[0] if row else None
+
+    def remember(self, fact: Fact, value: str | None) -> None:
+        """Keep a fact, or forget it (None)."""
+        if value is None:
+            self._connection.execute("DELETE FROM fact WHERE name = ?", (fact,))
+        else:
+            self._connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (fact, value))
+
+    async def base(self, commit: str, digest: str) -> Mapping[str, StoredBaseKey] | None:
+        """Return the keys kept for exactly that revision, or None."""
+        async with self._turn:
+            if self.recall("base-commit") != commit or self.recall("base-digest") != digest:
+                return None
+            return await asyncio.to_thread(self._read_base)
+
+    async def keep_base(
+        self, commit: str, digest: str, keys: Mapping[str, DesiredKey], changed: Iterable[str] | None
+    ) -> None:
+        """Keep the keys of an applied revision: all of them, or those that changed since the last one kept."""
+        async with self._turn:
+            await asyncio.to_thread(self._write_base, commit, digest, keys, changed)
+
+    def _read_base(self) -> dict[str, StoredBaseKey]:
+        rows = self._connection.execute("SELECT key, hash, path, secret FROM base")
+        return {key: StoredBaseKey(hash_, path, bool(secret)) for key, hash_, path, secret in rows}
+
+    def _write_base(
+        self, commit: str, digest: str, keys: Mapping[str, DesiredKey], changed: Iterable[str] | None
+    ) -> None:
+        names = keys.keys() if changed is None else tuple(changed)
+        kept = ((name, keys[name].hash, keys[name].path, keys[name].secret) for name in names if name in keys)
+        gone = () if changed is None else tuple((name,) for name in names if name not in keys)
+        with self._connection:
+            self._connection.execute("BEGIN")
+            if changed is None:
+                self._connection.execute("DELETE FROM base")
+            self._connection.executemany("DELETE FROM base WHERE key = ?", gone)
+            self._connection.executemany("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", kept)
+            self.remember("base-commit", commit)
+            self.remember("base-digest", digest)

@@ -1,0 +1,129 @@
+"""Reading all that a plan needs, and drawing the plan up."""
+
+from typing import Literal
+
+import msgspec
+
+from syncd.core import digest
+from syncd.core.desired import Base, DesiredKey
+from syncd.core.errors import Denied, GitError, NotWhole
+from syncd.core.history import Relation
+from syncd.core.live import Entry
+from syncd.core.plan import Plan, Situation, make_plan
+from syncd.core.problems import TreeError
+from syncd.core.record import Applied, Record, commit_to_follow, decode
+from syncd.daemon.state import State
+from syncd.git.source import Revision, Source
+from syncd.store.store import Store
+
+Origin = Literal["git", "state", "marks", "none"]
+
+
+class Held(msgspec.Struct):
+    """What the store holds: as last read in full, kept up by our own writes.
+
+    ``index`` is the ModifyIndex of the control record, 0 where there is none. ``settled`` is the revision that live
+    equals but for what a plan left alone: a later plan need only look at what changed since.
+    """
+
+    live: dict[str, Entry]
+    record: Record | None
+    index: int
+    settled: Revision | None = None
+
+
+class FoundBase(msgspec.Struct, frozen=True):
+    """The applied commit's keys and where they were found; ``revision`` where git still has that commit."""
+
+    keys: Base | None
+    origin: Origin
+    revision: Revision | None = None
+
+
+class Survey:
+    """Reads git, store and state directory for one source, and draws up plans; never writes."""
+
+    def __init__(self, store: Store, source: Source, state: State | None, *, name: str, prefix: str) -> None:
+        self._store = store
+        self._source = source
+        self._state = state
+        self._name = name
+        self._prefix = prefix
+
+    async def hold(self, known: dict[str, DesiredKey] | None = None) -> Held:
+        """Read the store in full; raise unless the list is proved whole (design: nothing filtered, nothing torn).
+
+        ``known`` lends its key and value objects to equal live entries, to save memory.
+        """
+        await self._demand_rights()
+        listing = await self._store.listing(known)
+        entry = listing.own.get("revision")
+        if entry is None and await self._store.own("revision") is not None:
+            raise NotWhole(
+                "the list lacks the control record, which does exist",
+                where=self._prefix,
+                hint="it may be filtered by ACLs, or the record was just made; nothing was concluded from it",
+            )
+        return Held(listing.entries, decode(entry.value) if entry else None, entry.index if entry else 0)
+
+    async def plan(self, held: Held, revision: Revision, *, lineage: str | None = None) -> Plan:
+        """Compare a revision with what the store holds."""
+        only = _unsettled(held, revision)
+        settled = held.settled if only is not None else None
+        base = settled.tree.desired.keys if settled else (await self.base(held.record)).keys
+        return make_plan(
+            Situation(
+                source=self._name,
+                prefix=self._prefix,
+                commit=revision.commit,
+                desired=revision.tree.desired,
+                live=held.live,
+                record=held.record,
+                base=base,
+                relation=await self.relation(held.record, revision.commit.id),
+                lineage=lineage,
+                only=only,
+            )
+        )
+
+    async def relation(self, record: Record | None, target: str) -> Relation:
+        """Tell how a commit stands to the one that it must follow; SAME where nothing was applied yet."""
+        held = commit_to_follow(record, target)
+        return await self._source.relation(held, target) if held else Relation.SAME
+
+    async def base(self, record: Record | None) -> FoundBase:
+        """Find the applied commit's keys: in git at that commit, else in the state directory, else marks must do."""
+        if record is None or record.applied is None:
+            return FoundBase(None, "none")
+        revision = await self._applied_revision(record.applied)
+        if revision is not None:
+            return FoundBase(revision.tree.desired.keys, "git", revision)
+        kept = await self._state.base(record.applied.commit, record.applied.digest) if self._state else None
+        return FoundBase(kept, "state" if kept is not None else "marks")
+
+    async def _applied_revision(self, applied: Applied) -> Revision | None:
+        """Read the applied commit from git; None unless it yields exactly what was applied (same digest)."""
+        try:
+            revision = await self._source.read(applied.commit)
+        except (GitError, TreeError):
+            return None
+        return revision if digest.render(revision.tree.desired.digest) == applied.digest else None
+
+    async def _demand_rights(self) -> None:
+        if not await self._store.may_write():
+            raise Denied(
+                "the token may not write (or not even see) every key under the prefix, so a list may be incomplete",
+                where=self._prefix,
+                hint=f'give it key_prefix "{self._prefix}" {{ policy = "write" }}; nothing was read or changed',
+            )
+
+
+def _unsettled(held: Held, revision: Revision) -> frozenset[str] | None:
+    """Return the keys that can differ, where that is known: live equalled the settled revision."""
+    settled = held.settled
+    if settled is None:
+        return None
+    if revision is settled:
+        return frozenset()
+    known = revision.since == settled.commit.id and not settled.commit.worktree
+    return revision.changed if known else None
