@@ -1,0 +1,29 @@
+"""Fixtures for every test: a real Consul and a key prefix of the test's own in it."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.consul import ConsulAgent, start_agent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "consul" in getattr(item, "fixturenames", ()):
+            item.add_marker("consul")
+
+
+@pytest.fixture(scope="session")
+def consul() -> Iterator[ConsulAgent]:
+    """One dev agent for this worker of the test run; keep to your ``prefix`` in it."""
+    with start_agent() as agent:
+        yield agent
+
+
+@pytest.fixture
+def prefix(consul: ConsulAgent) -> Iterator[str]:
+    """A key prefix that nobody else uses, emptied afterwards."""
+    name = f"test/{uuid.uuid4().hex[:12]}"
+    yield name
+    consul.delete_tree(f"{name}/")
