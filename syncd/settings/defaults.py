@@ -1,0 +1,72 @@
+"""Defaults that depend on other settings or on the machine."""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+
+def state_directory(environment: Mapping[str, str], repository: Path, prefix: str) -> Path:
+    """Choose where state is kept: systemd's folder, else one below XDG's for each repository and prefix."""
+    if given := environment.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])  # systemd joins several folders with colons
+    return _state_home(environment) / "syncd" / _slug(_top(repository), prefix)
+
+
+def _state_home(environment: Mapping[str, str]) -> Path:
+    """Follow the XDG base directory specification: a relative path in the variable is to be ignored."""
+    given = Path(environment.get("XDG_STATE_HOME", ""))
+    if given.is_absolute():
+        return given
+    home = environment.get("HOME", "")
+    if not Path(home).is_absolute():
+        raise ValueError("cannot be chosen: neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set")
+    return Path(home) / ".local" / "state"
+
+
+def _top(repository: Path) -> Path:
+    """Find the top of a work tree, so that every folder of one repository shares one state."""
+    path = repository.resolve()
+    return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), path)
+
+
+def _slug(repository: Path, prefix: str) -> str:
+    """Name a folder readably, and apart from any other repository's or prefix's."""
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{repository.name}-{prefix}").strip("-.")[:48]
+    digest = sha256(f"{repository}\0{prefix}".encode(errors="surrogateescape")).hexdigest()
+    return f"{words or 'root'}-{digest[:8]}"
+
+
+_SHOWN = {
+    "CONSUL_CACERT",
+    "CONSUL_CAPATH",
+    "CONSUL_CLIENT_CERT",
+    "CONSUL_CLIENT_KEY",
+    "CONSUL_HTTP_SSL",
+    "CONSUL_HTTP_SSL_VERIFY",
+    "CONSUL_HTTP_TOKEN_FILE",
+    "CONSUL_NAMESPACE",
+    "CONSUL_PARTITION",
+    "CONSUL_TLS_SERVER_NAME",
+}
+"""Consul's variables that hold no secret."""
+
+
+def consul_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """List the ``CONSUL_*`` that are set, as they may be shown; what may hold a secret shows as ``(set)``."""
+    return {
+        name: _consul_value(name, value)
+        for name, value in sorted(environment.items())
+        if name.startswith("CONSUL_") and value
+    }
+
+
+def shown_address(address: str) -> str:
+    """Leave out a password that somebody put before the host."""
+    return re.sub(r"[^/]*@", "", address)
+
+
+def _consul_value(name: str, value: str) -> str:
+    if name == "CONSUL_HTTP_ADDR":
+        return shown_address(value)
+    return value if name in _SHOWN else "(set)"

@@ -1,0 +1,60 @@
+"""The table of ``docs/settings.md``, made from the settings themselves: ``python -m syncd.settings.document``."""
+
+import sys
+from typing import Final
+
+from syncd.settings.model import CATALOGUE, LATER_SECTIONS, SECTIONS, Setting, variable_of
+
+_HEAD: Final = """\
+# Settings
+
+Made by `python -m syncd.settings.document > docs/settings.md` from `syncd/settings/model.py`; a test compares.
+
+A value is taken from the first place that gives one: a flag, a `SYNCD_*` variable, `syncd.toml`, Consul's own
+`CONSUL_*` variables (address, token, TLS), the default. `syncd.toml` is looked for in the working directory, then in
+`/etc/syncd/`; `--config FILE` or `SYNCD_CONFIG` names another. `syncd config show` says where each value came from.
+
+- Relative paths start at the working directory; in `syncd.toml`, at the folder of that file.
+- An empty variable counts as not set. The store's root as prefix is `--prefix ""`, or `prefix = ""` in the file.
+- Everything that is wrong is reported at once, with file, line and column. Unknown names are errors.
+- An ACL token itself is not a setting: name its file, or use `CONSUL_HTTP_TOKEN`.
+
+```toml
+[source]
+path = "config/mordomo"
+
+[store]
+address = "127.0.0.1:8500"
+token_file = "/run/credentials/syncd.service/token"
+lease_ttl = "15s"
+```
+"""
+_COLUMNS: Final = ("| Setting | Value | Default | Flag, variable | What, *why* |", "|---|---|---|---|---|")
+
+
+def page() -> str:
+    """Write the whole page."""
+    sections = "\n".join(_section(section) for section in ("", *SECTIONS))
+    later = ", ".join(f"`[{section}]`" for section in LATER_SECTIONS)
+    return f"{_HEAD}\n{sections}\nThe sections {later} belong to later versions; this one refuses them.\n"
+
+
+def _section(section: str) -> str:
+    title = f"`[{section}]`" if section else "Above the sections"
+    rows = [_row(name, setting) for name, setting in CATALOGUE.items() if name.rpartition(".")[0] == section]
+    return "\n".join((f"## {title}", "", *_COLUMNS, *rows, ""))
+
+
+def _row(name: str, setting: Setting) -> str:
+    default = setting.otherwise if setting.default is None else f"`{_written(setting)}`"
+    given_by = "<br>".join(f"`{name}`" for name in (setting.flag, variable_of(name)) if name)
+    cells = (f"`{name}`", setting.type.describe, default, given_by, f"{setting.says} *{setting.why}*")
+    return f"| {' | '.join(cells)} |"
+
+
+def _written(setting: Setting) -> str:
+    return setting.default if isinstance(setting.default, str) else setting.type.show(setting.default)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

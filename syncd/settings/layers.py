@@ -1,0 +1,108 @@
+"""The places where settings are given: flags, ``SYNCD_*`` and ``syncd.toml``."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from syncd.settings.model import CATALOGUE, LATER_SECTIONS, SECTIONS, variable_of
+from syncd.settings.toml import TomlFile
+
+CONFIG_VARIABLE: Final = "SYNCD_CONFIG"
+_VARIABLES: Final[Mapping[str, str]] = {variable_of(name): name for name in CATALOGUE}
+_OTHERS: Final = ("SYNCD_TEST_", "SYNCD_SERVICE_", "SYNCD_PORT")
+"""Variables that look like ours but are not settings: the tests' own, and what Kubernetes sets in every pod beside a
+service named "syncd" (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables)."""
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A value as somebody gave it. ``place`` starts a message, ``origin`` is what ``config show`` says.
+
+    ``text`` says that it is a text to decode first; relative paths start at ``base``.
+    """
+
+    value: object
+    place: str
+    origin: str
+    base: Path
+    text: bool
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """What one place gives, by dotted name, and what is wrong with the names in it."""
+
+    given: Mapping[str, Given]
+    problems: tuple[str, ...]
+
+
+def from_flags(flags: Mapping[str, object], base: Path) -> Layer:
+    """Take flags by dotted name; None counts as not given."""
+    given = {
+        name: Given(value, CATALOGUE[name].flag, f"flag {CATALOGUE[name].flag}", base, isinstance(value, str))
+        for name, value in flags.items()
+        if value is not None
+    }
+    return Layer(given, ())
+
+
+def from_environment(environment: Mapping[str, str], base: Path) -> Layer:
+    """Take ``SYNCD_*``; an empty variable counts as not set, as a script's empty ``$PREFIX`` means none."""
+    given: dict[str, Given] = {}
+    problems: list[str] = []
+    for variable, text in sorted(environment.items()):
+        if name := _VARIABLES.get(variable):
+            if text:
+                given[name] = Given(text, variable, variable, base, True)
+        elif _is_ours(variable):
+            problems.append(f"{variable}: {_unknown_variable(variable)}")
+    return Layer(given, tuple(problems))
+
+
+def from_file(file: TomlFile) -> Layer:
+    """Take ``syncd.toml``."""
+    given: dict[str, Given] = {}
+    problems: list[str] = []
+    for name, value in _flat(file.content):
+        place = file.place(name)
+        if name in CATALOGUE:
+            given[name] = Given(value, f"{place}: {name}", place, file.folder, False)
+        elif name in SECTIONS:
+            problems.append(f"{place}: {name} must be a section: write [{name}]")
+        else:
+            problems.append(f"{place}: {_unknown_name(name)}")
+    return Layer(given, tuple(problems))
+
+
+def _flat(content: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in content.items():
+        if name in SECTIONS and isinstance(value, dict):
+            yield from ((f"{name}.{inner}", item) for inner, item in value.items())
+        else:
+            yield name, value
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.startswith("SYNCD_") and variable != CONFIG_VARIABLE and not variable.startswith(_OTHERS)
+
+
+def _unknown_variable(variable: str) -> str:
+    section = variable.removeprefix("SYNCD_").partition("_")[0].lower()
+    if section in LATER_SECTIONS:
+        return f"{section} is not offered by this version yet"
+    return "there is no such setting" + _suggest(variable, [*_VARIABLES, CONFIG_VARIABLE], "_")
+
+
+def _unknown_name(name: str) -> str:
+    if name in LATER_SECTIONS:
+        return f"[{name}] is not offered by this version yet"
+    return f"there is no setting {name}" + _suggest(name, list(CATALOGUE), ".")
+
+
+def _suggest(name: str, known: Iterable[str], separator: str) -> str:
+    """Name what was most likely meant: a close spelling, or the same last word in another section."""
+    last = name.rpartition(separator)[2]
+    ends = [candidate for candidate in known if candidate.rpartition(separator)[2] == last]
+    close = get_close_matches(name, known, 1) or ends
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,111 @@
+"""From flags, environment and files to one value for each setting, with every problem found on the way."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from syncd.core.errors import SettingsError
+from syncd.settings.defaults import consul_variables, state_directory
+from syncd.settings.layers import CONFIG_VARIABLE, Given, Layer, from_environment, from_file, from_flags
+from syncd.settings.model import CATALOGUE, SECTIONS, Settings
+from syncd.settings.toml import read_toml
+
+FILE_NAME: Final = "syncd.toml"
+SYSTEM_FOLDER: Final = Path("/etc/syncd")
+_FROM_CONSUL: Final = {"store.address": "CONSUL_HTTP_ADDR", "store.token_file": "CONSUL_HTTP_TOKEN_FILE"}
+
+
+def load(
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    cwd: Path,
+    *,
+    config: str | None = None,
+    system: Path = SYSTEM_FOLDER,
+) -> Settings:
+    """Put the settings together; raise SettingsError with every problem.
+
+    ``flags`` by dotted name, None for a flag that was not given; ``config`` is what ``--config`` names.
+    """
+    file = _file_layer(config or environment.get(CONFIG_VARIABLE), cwd, system)
+    layers = (from_flags(flags, cwd), from_environment(environment, cwd), file, _default_layer(cwd))
+    problems = [problem for layer in layers for problem in layer.problems]
+    values, origins = _merge(layers, problems)
+    _derive(values, origins, environment, problems)
+    if problems:
+        raise SettingsError(tuple(problems), hint="docs/settings.md lists every setting")
+    sections = {section: _struct(struct, section, values) for section, struct in SECTIONS.items()}
+    return Settings(
+        **sections,  # type: ignore[arg-type]  # SECTIONS pairs each field's name with its type
+        state_directory=values["state_directory"],
+        origins=origins,
+        consul=consul_variables(environment),
+    )
+
+
+def _file_layer(named: str | None, cwd: Path, system: Path) -> Layer:
+    """Read the file that was named, else the first that stands in a usual place."""
+    usual = {FILE_NAME: cwd / FILE_NAME, str(system / FILE_NAME): system / FILE_NAME}
+    places = {named: cwd / named} if named else {name: path for name, path in usual.items() if path.exists()}
+    for shown, path in places.items():
+        try:
+            return from_file(read_toml(path, shown))
+        except ValueError as error:
+            return Layer({}, (str(error),))
+    return Layer({}, ())
+
+
+def _default_layer(cwd: Path) -> Layer:
+    defaults = {name: setting.default for name, setting in CATALOGUE.items() if setting.default is not None}
+    return Layer({name: Given(value, "", "default", cwd, False) for name, value in defaults.items()}, ())
+
+
+def _merge(layers: Iterable[Layer], problems: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Take each value from the first layer that gives it; a bad value of a lower layer is a problem too."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        for name, given in layer.given.items():
+            try:
+                value = _read(name, given)
+            except ValueError as error:
+                problems.append(f"{given.place}: {error}")
+            else:
+                values.setdefault(name, value)
+                origins.setdefault(name, given.origin)
+    return values, origins
+
+
+def _read(name: str, given: Given) -> object:
+    kind = CATALOGUE[name].type
+    value = kind.decode(str(given.value)) if given.text else given.value
+    found = kind.read(value)
+    return given.base / found if isinstance(found, Path) else found
+
+
+def _derive(
+    values: dict[str, Any], origins: dict[str, str], environment: Mapping[str, str], problems: list[str]
+) -> None:
+    """Fill in what depends on other settings or on the machine."""
+    for name in CATALOGUE:
+        variable = _FROM_CONSUL.get(name, "")
+        origins.setdefault(name, variable if environment.get(variable) else "default")
+    try:
+        if "store.prefix" not in values:
+            values["store.prefix"] = CATALOGUE["store.prefix"].type.read(values["source.path"])
+    except ValueError as error:
+        problems.append(f"store.prefix: source.path cannot stand in for it: {error}")
+        return
+    values.setdefault("source.name", values["store.prefix"])
+    try:
+        if "state_directory" not in values:
+            repository, prefix = values["source.repository"], values["store.prefix"]
+            values["state_directory"] = state_directory(environment, repository, prefix)
+    except ValueError as error:
+        problems.append(f"state_directory: {error}")
+
+
+def _struct(struct: type[msgspec.Struct], section: str, values: Mapping[str, object]) -> msgspec.Struct:
+    return struct(**{name: values.get(f"{section}.{name}") for name in struct.__struct_fields__})

@@ -1,0 +1,243 @@
+"""The settings themselves, each with its unit, its default and the reason beside it.
+
+``docs/settings.md`` is made from this file.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, cast
+
+import msgspec
+
+from syncd.settings.values import Choice, Duration, File, Prefix, Switch, Text, TreePath, ValueType, Whole
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be known of one setting.
+
+    ``says`` is one line, also the flag's help; ``otherwise`` says in words what stands in where ``default`` is None.
+    """
+
+    type: ValueType
+    says: str
+    why: str
+    default: object = None
+    otherwise: str = ""
+    flag: str = ""
+
+
+class SourceSettings(msgspec.Struct, frozen=True):
+    """``[source]``: where the desired state is read."""
+
+    repository: Annotated[
+        Path,
+        Setting(
+            type=File("folder"),
+            says="The git repository: a work tree, a folder inside one, or a bare repository.",
+            why="Commands are mostly run inside the repository.",
+            default=".",
+            flag="--repo",
+        ),
+    ]
+    path: Annotated[
+        str,
+        Setting(
+            type=TreePath(),
+            says="The folder of the YAML tree inside the repository.",
+            why="The tree of the Mordomo stack stands there.",
+            default="config/mordomo",
+            flag="--path",
+        ),
+    ]
+    branch: Annotated[
+        str | None,
+        Setting(
+            type=Text(),
+            says="The branch whose tip is the desired state.",
+            why="What is checked out is what a person looks at.",
+            otherwise="the branch checked out at start",
+            flag="--branch",
+        ),
+    ]
+    worktree: Annotated[
+        bool,
+        Setting(
+            type=Switch(),
+            says="Read the files as they are now, uncommitted edits included, instead of a commit.",
+            why="Only a commit has an author, a message and a way back.",
+            default=False,
+            flag="--worktree",
+        ),
+    ]
+    name: Annotated[
+        str,
+        Setting(
+            type=Text(),
+            says="The source's name; the mark on its keys is made from it.",
+            why="One source to a prefix needs no other name. Changing it gives up ownership of every key.",
+            otherwise="the same as store.prefix",
+        ),
+    ]
+
+
+class StoreSettings(msgspec.Struct, frozen=True):
+    """``[store]``: where the live state is written."""
+
+    address: Annotated[
+        str | None,
+        Setting(
+            type=Text(),
+            says="The store's address: HOST:PORT, http(s)://HOST:PORT or unix:///SOCKET.",
+            why="As the Consul CLI does.",
+            otherwise="CONSUL_HTTP_ADDR, else 127.0.0.1:8500",
+            flag="--address",
+        ),
+    ]
+    prefix: Annotated[
+        str,
+        Setting(
+            type=Prefix(),
+            says="The prefix under which the tree's keys stand.",
+            why="A key is then found under the path of its file.",
+            otherwise="the same as source.path",
+            flag="--prefix",
+        ),
+    ]
+    token_file: Annotated[
+        Path | None,
+        Setting(
+            type=File("file"),
+            says="The file that holds the ACL token; read again when it changes.",
+            why="A token itself is never a setting: flags and files are seen by too many.",
+            otherwise="what CONSUL_* says, else no token",
+            flag="--token-file",
+        ),
+    ]
+    datacenter: Annotated[
+        str | None,
+        Setting(
+            type=Text(),
+            says="The datacenter to write to.",
+            why="One agent serves one datacenter, as a rule.",
+            otherwise="the agent's own",
+            flag="--datacenter",
+        ),
+    ]
+    lease_ttl: Annotated[
+        float,
+        Setting(
+            type=Duration("10s", "24h"),
+            says="How long the lease outlives a node that died; another node waits this long.",
+            why="Consul takes no less than 10s; a little more rides out a slow renewal.",
+            default="15s",
+        ),
+    ]
+    parallel: Annotated[
+        int,
+        Setting(
+            type=Whole(1, 64),
+            says="How many transactions may be in flight at once.",
+            why="More brings little, and other clients of the cluster want to write as well.",
+            default=16,
+        ),
+    ]
+    reconcile: Annotated[
+        float,
+        Setting(
+            type=Duration("10s", "24h"),
+            says="How often the whole prefix is read anew, besides watching it.",
+            why="A safety net: watching misses nothing by itself.",
+            default="10m",
+        ),
+    ]
+
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "console", "json"]
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """``[log]``: what is told on standard error."""
+
+    level: Annotated[
+        LogLevel,
+        Setting(
+            type=Choice(("debug", "info", "warning", "error")),
+            says="The least level that is logged; commands that end by themselves log warnings unless told.",
+            why="One line for each thing that happened.",
+            default="info",
+            flag="--log-level",
+        ),
+    ]
+    format: Annotated[
+        LogFormat,
+        Setting(
+            type=Choice(("auto", "console", "json")),
+            says="Lines for people or JSON for machines; auto: JSON under systemd or when piped.",
+            why="Who reads decides.",
+            default="auto",
+            flag="--log-format",
+        ),
+    ]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Every setting with its final value.
+
+    ``origins`` says where each came from; ``consul`` holds the ``CONSUL_*`` variables that are set, as they may be
+    shown.
+    """
+
+    source: SourceSettings
+    store: StoreSettings
+    log: LogSettings
+    state_directory: Annotated[
+        Path,
+        Setting(
+            type=File("folder"),
+            says="Where this machine's state is kept: the lease's session, the base of the last apply.",
+            why="systemd's own choice, else the XDG folder of the person, apart for each repository and prefix.",
+            otherwise="$STATE_DIRECTORY, else a folder under $XDG_STATE_HOME/syncd (~/.local/state/syncd)",
+            flag="--state-directory",
+        ),
+    ]
+    origins: Mapping[str, str]
+    consul: Mapping[str, str]
+
+    def origin(self, name: str) -> str:
+        """Say where a setting's value came from: a flag, a variable, ``file:line:column`` or ``default``."""
+        return self.origins[name]
+
+    def value(self, name: str) -> object:
+        """Return a setting's value by its dotted name."""
+        found: object = self
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
+
+SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "source": SourceSettings,
+    "store": StoreSettings,
+    "log": LogSettings,
+}
+LATER_SECTIONS: Final = ("http", "snapshots", "subscriber")
+"""Sections that later versions offer: refused by name, so that nobody thinks that they work."""
+
+
+def _documented(prefix: str, struct: type[msgspec.Struct]) -> Iterator[tuple[str, Setting]]:
+    for field in msgspec.structs.fields(struct):
+        for note in getattr(field.type, "__metadata__", ()):
+            yield prefix + field.name, cast("Setting", note)
+
+
+CATALOGUE: Final[Mapping[str, Setting]] = {
+    **{name: setting for section, struct in SECTIONS.items() for name, setting in _documented(f"{section}.", struct)},
+    **dict(_documented("", Settings)),
+}
+"""Every setting by its dotted name (``store.prefix``)."""
+
+
+def variable_of(name: str) -> str:
+    """Name the environment variable of a setting."""
+    return "SYNCD_" + name.replace(".", "_").upper()
