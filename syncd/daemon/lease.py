@@ -71,16 +71,18 @@ class Lease:
         self._move(LeaseEvent.HELD)
         return False
 
-    async def keep(self) -> None:
-        """Renew for ever, a third of the time to live apart; the outcome stands in ``state``."""
+    async def keep(self, lost: Callable[[], None]) -> None:
+        """Renew for ever, a third of the time to live apart; ``lost`` is called when the lead has gone."""
         while True:
             await asyncio.sleep(self._ttl / 3)
-            if self.state is not LeaseState.IDLE:
-                try:
-                    async with self._turn:
-                        await self._renew()
-                except SyncdError as error:
-                    log.warning("lease could not be renewed", error=str(error))
+            led = self.state is LeaseState.LEADING
+            try:
+                async with self._turn:
+                    await self._renew()
+            except SyncdError as error:
+                log.warning("lease could not be renewed", error=str(error))
+            if led and not self.leading:
+                lost()
 
     async def resign(self) -> None:
         """Release, then destroy: in that order the next node need not wait."""
@@ -114,6 +116,8 @@ class Lease:
         self._move(LeaseEvent.OPENED)
 
     async def _renew(self) -> None:
+        if self.state is LeaseState.IDLE:
+            return
         sent, session = self._clock(), self.session
         if not await self._store.renew_session(session):
             self._lose("the store ended the session")

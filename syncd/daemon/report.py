@@ -1,0 +1,156 @@
+"""What the daemon tells people in its log: each thing once, never a secret."""
+
+from collections.abc import Callable
+from typing import Final
+
+from syncd.core.change import Change, Operation
+from syncd.core.digest import shown_hash
+from syncd.core.errors import Kind, SyncdError
+from syncd.core.plan import Plan
+from syncd.core.problems import TreeError
+from syncd.daemon.reconciler import Outcome
+from syncd.log import get_logger
+
+log = get_logger(__name__)
+
+MAX_CHANGES: Final = 20
+MAX_PROBLEMS: Final = 20
+MAX_VALUE_CHARACTERS: Final = 60
+
+_DONE: Final = {
+    Operation.CREATE: "created",
+    Operation.UPDATE: "updated",
+    Operation.MARK: "marked",
+    Operation.TAKEOVER: "took over",
+    Operation.RELEASE: "released",
+    Operation.DELETE: "deleted",
+}
+
+
+class Report:
+    """Logs outcomes and errors as they change; says nothing where nothing is new."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+        self._edits: tuple[str, ...] = ()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Tell how a pass ended."""
+        plan = outcome.plan
+        if outcome.result == "applied" and plan is not None:
+            self._told.clear()
+            _applied(plan)
+            self._withheld(plan)
+        elif outcome.result == "refused" and plan is not None:
+            self._once("outcome", f"refused {plan.hash}", lambda: _refused(plan))
+        elif outcome.result == "standby":
+            self._once("outcome", f"standby {outcome.holder}", lambda: log.info("standing by", leader=outcome.holder))
+        elif outcome.result == "paused":
+            self._once("outcome", "paused", lambda: log.warning("paused: nothing is written", hint="syncd resume"))
+        elif plan is not None:
+            self._once(
+                f"in sync {plan.commit.id}", lambda: log.info("in sync", commit=plan.commit.short, keys=plan.keys)
+            )
+            self._withheld(plan)
+
+    def source_error(self, error: SyncdError | None) -> None:
+        """Tell what is wrong with the desired state when it begins; None: nothing is."""
+        if error is not None:
+            self._once("source", str(error), lambda: _error(error))
+        elif self._told.pop("source", None):
+            log.info("the desired state can be read again")
+
+    def store_error(self, error: SyncdError | None) -> None:
+        """Tell what keeps a pass from its end when it begins; None: nothing does."""
+        if error is not None:
+            self._once("store", f"{type(error).__name__} {error}", lambda: _error(error))
+        elif self._told.pop("store", None):
+            log.info("works again")
+
+    def edits(self, paths: tuple[str, ...]) -> None:
+        """Tell which files were edited and not committed, as often as that set changes."""
+        if paths != self._edits and paths:
+            shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+            log.warning("uncommitted edits are not applied", files=shown, hint="commit them, or run with --worktree")
+        self._edits = paths
+
+    def _withheld(self, plan: Plan) -> None:
+        if plan.withheld:
+            keys = ", ".join(change.key for change, _ in plan.withheld[:5])
+            self._once(
+                "withheld",
+                plan.hash,
+                lambda: log.warning(
+                    "deletes wait for an approval", count=len(plan.withheld), keys=keys, hint=_approve_hint(plan)
+                ),
+            )
+
+    def _once(self, topic: str, what: str, tell: Callable[[], None]) -> None:
+        if self._told.get(topic) != what:
+            self._told[topic] = what
+            tell()
+
+
+def shown_value(value: bytes, *, secret: bool) -> str:
+    """Write a value for people: bounded, on one line, a hash where it is secret or not text."""
+    if secret:
+        return shown_hash(value)
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return f"{len(value)} bytes, {shown_hash(value)}"
+    if len(text) > MAX_VALUE_CHARACTERS:
+        text = text[:MAX_VALUE_CHARACTERS] + "…"
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _applied(plan: Plan) -> None:
+    for change in plan.changes[:MAX_CHANGES]:
+        log.info(_DONE[change.operation], key=change.key, **_values(change))
+    if len(plan.changes) > MAX_CHANGES:
+        log.info("more keys changed", count=len(plan.changes) - MAX_CHANGES)
+    commit = plan.commit
+    log.info(
+        "applied",
+        commit=commit.short,
+        author=commit.author,
+        message=commit.message.partition("\n")[0],
+        keys=plan.keys,
+        **plan.counts,
+    )
+
+
+def _values(change: Change) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    if change.before is not None and change.operation is not Operation.MARK:
+        shown["old"] = shown_value(change.before.value, secret=change.secret)
+    if change.wanted is not None:
+        shown["new"] = shown_value(change.wanted.value, secret=change.secret)
+        shown["at"] = f"{change.wanted.path}:{change.wanted.line}"
+    return shown
+
+
+def _refused(plan: Plan) -> None:
+    for refusal in plan.refusals:
+        log.error("refused", guard=refusal.guard.value, why=refusal.message, hint=refusal.hint)
+    if plan.needs_approval:
+        log.error("nothing was changed; a person must decide", commit=plan.commit.short, hint=_approve_hint(plan))
+
+
+def _approve_hint(plan: Plan) -> str:
+    return f"syncd plan, then syncd apply --approve {plan.hash}"
+
+
+def _error(error: SyncdError) -> None:
+    if isinstance(error, TreeError):
+        for problem in error.problems[:MAX_PROBLEMS]:
+            log.error("invalid", at=problem.where, why=problem.message, hint=problem.hint)
+        log.error(
+            "the commit is invalid and changes nothing",
+            commit=error.commit[:7],
+            problems=len(error.problems),
+            hint="syncd validate",
+        )
+    else:
+        tell = log.warning if error.kind is Kind.RETRY else log.error
+        tell(error.message, kind=error.kind.value, at=error.where, hint=error.hint)

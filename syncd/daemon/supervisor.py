@@ -1,0 +1,206 @@
+"""The daemon: its loops, and how it starts, tries again and stops."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from syncd.core import control
+from syncd.core.control import Control
+from syncd.core.errors import GitError, Kind, SyncdError
+from syncd.core.live import Entry
+from syncd.core.problems import TreeError
+from syncd.core.timing import backoff
+from syncd.daemon.lease import Lease
+from syncd.daemon.reconciler import Outcome, Reconciler
+from syncd.daemon.report import Report
+from syncd.git.source import Revision, Source
+from syncd.log import get_logger
+from syncd.store.store import Store
+
+log = get_logger(__name__)
+
+LAST_WRITE_SECONDS: Final = 5.0
+"""How long an apply that is under way may go on after the order to stop; the rest is resumed at the next start."""
+RELEASE_SECONDS: Final = 3.0
+STALLED_SECONDS: Final = 30.0
+"""How often to look whether a person has mended what needs a person."""
+
+
+class Daemon:
+    """Follows one source and keeps one prefix equal to it, until ``run`` is cancelled.
+
+    ``interval`` is in seconds, the time between two full reads; ``draw`` gives random numbers in [0, 1).
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        reconciler: Reconciler,
+        lease: Lease,
+        *,
+        worktree: bool,
+        interval: float,
+        draw: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._reconciler = reconciler
+        self._lease = lease
+        self._worktree = worktree
+        self._interval = interval
+        self._draw = draw
+        self._report = Report()
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._control: Control | None = None
+        self._record_index = 0
+        self._good: Revision | None = None
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Run every loop; on cancellation let the last write finish, then give the lease back."""
+        passes = asyncio.create_task(self._pass_for_ever())
+        loops = [asyncio.create_task(loop) for loop in self._loops()]
+        try:
+            await _first_failure([passes, *loops])
+        finally:
+            await self._stop(passes, loops)
+
+    def _loops(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            self._follow(),
+            self._lease.keep(self._wake.set),
+            self._read_anew(),
+            self._watch("control", self._see_control),
+            self._watch("revision", self._see_record),
+            self._watch("lease", self._see_lease),
+        ]
+
+    async def _stop(self, passes: asyncio.Task[None], loops: list[asyncio.Task[None]]) -> None:
+        for loop in loops:
+            loop.cancel()
+        self._stopping.set()
+        self._wake.set()
+        await asyncio.wait([passes], timeout=LAST_WRITE_SECONDS)
+        passes.cancel()
+        await asyncio.gather(passes, *loops, return_exceptions=True)
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._lease.resign()
+        except (SyncdError, TimeoutError) as error:
+            log.warning("the lease could not be given back; it ends by itself", error=str(error))
+
+    async def _pass_for_ever(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            failure: SyncdError | None = None
+            try:
+                self._report.outcome(await self._pass())
+            except SyncdError as error:
+                failure = error
+            self._report.store_error(failure)
+            if not self._worktree:
+                self._report.edits(await self._edits())
+            await self._sleep(failure)
+
+    async def _sleep(self, error: SyncdError | None) -> None:
+        """Wait for the next pass: until something happens, or while something fails, until it is worth a try."""
+        if error is None:
+            self._failures = 0
+            await self._wake.wait()
+            return
+        self._failures += 1
+        retry = error.kind is Kind.RETRY
+        event, seconds = (
+            (self._stopping, backoff(self._failures, self._draw())) if retry else (self._wake, STALLED_SECONDS)
+        )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
+
+    async def _pass(self) -> Outcome:
+        revision = await self._revision()
+        if self._control is None:
+            entry = await self._store.own("control")
+            self._control = control.decode(entry.value if entry else None)
+        held = self._reconciler.held
+        if held is not None and self._record_index > held.index:
+            log.info("another node moved the control record; reading the store anew")
+            self._reconciler.held = None
+        return await self._reconciler.reconcile(revision, self._control)
+
+    async def _revision(self) -> Revision:
+        """Read the desired state; where it is invalid or gone, say so and stay with the last good one."""
+        try:
+            self._good = await (self._source.read_worktree() if self._worktree else self._source.read())
+            self._report.source_error(None)
+        except (TreeError, GitError) as error:
+            if self._good is None:
+                raise
+            self._report.source_error(error)
+        return self._good
+
+    async def _edits(self) -> tuple[str, ...]:
+        try:
+            return await self._source.uncommitted()
+        except GitError:
+            return ()  # the pass itself reports what is wrong with the repository
+
+    async def _follow(self) -> None:
+        async for _ in self._source.follow(worktree=self._worktree):
+            self._wake.set()
+
+    async def _read_anew(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            self._reconciler.held = None
+            self._wake.set()
+
+    async def _watch(self, name: str, see: Callable[[Entry | None, int], None]) -> None:
+        """Follow one of syncd's own keys by blocking queries."""
+        index, failures = 0, 0
+        while True:
+            try:
+                entry, found = await self._store.watch_own(name, index)
+            except SyncdError as error:
+                failures += 1
+                index = 0
+                log.debug("watch failed", key=name, error=str(error))
+                await asyncio.sleep(backoff(failures, self._draw()))
+                continue
+            failures = 0
+            index = found if found >= index else 0
+            see(entry, found)
+
+    def _see_control(self, entry: Entry | None, _index: int) -> None:
+        try:
+            orders = control.decode(entry.value if entry else None)
+        except SyncdError as error:
+            self._control = None  # read again, and refused, by every pass until it is mended
+            self._report.store_error(error)
+            self._wake.set()
+            return
+        if orders != self._control:
+            self._control = orders
+            self._wake.set()
+
+    def _see_record(self, entry: Entry | None, index: int) -> None:
+        """Note where the record stands; a missing key's index grows with its neighbours, so only a loss counts."""
+        held = self._reconciler.held
+        if entry is None and (held is None or held.record is None):
+            return
+        self._record_index = max(self._record_index, entry.index if entry is not None else index)
+        if held is not None and self._record_index > held.index:
+            self._wake.set()
+
+    def _see_lease(self, entry: Entry | None, _index: int) -> None:
+        if not self._lease.leading and (entry is None or not entry.session):
+            self._wake.set()
+
+
+async def _first_failure(tasks: list[asyncio.Task[None]]) -> None:
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()

@@ -1,0 +1,122 @@
+"""The one place that builds everything, from settings."""
+
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import msgspec
+
+from syncd.core.lease import Holder
+from syncd.daemon.applier import Applier
+from syncd.daemon.lease import Lease
+from syncd.daemon.reconciler import Reconciler
+from syncd.daemon.state import State
+from syncd.daemon.supervisor import Daemon
+from syncd.daemon.survey import Survey
+from syncd.git.source import Source
+from syncd.settings import Settings
+from syncd.store.endpoint import Endpoint, resolve_endpoint
+from syncd.store.store import Store
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What the commands and the daemon stand on, for one source and one prefix."""
+
+    settings: Settings
+    source: Source
+    store: Store
+    state: State | None
+    survey: Survey
+
+    def lease(self) -> Lease:
+        """Make this process's claim to the lease."""
+        holder = f"{socket.gethostname()} (pid {os.getpid()})"
+        return Lease(
+            self.store,
+            self.state,
+            value=msgspec.json.encode(Holder(holder, int(time.time()))),
+            ttl=self.settings.store.lease_ttl,
+            clock=boot_time,
+        )
+
+    def reconciler(self, lease: Lease) -> Reconciler:
+        """Make what brings the store to a commit."""
+        applier = Applier(
+            self.store,
+            lease,
+            source=self.settings.source.name,
+            prefix=self.settings.store.prefix,
+            parallel=self.settings.store.parallel,
+            now=time.time,
+            draw_id=draw_id,
+        )
+        return Reconciler(self.store, self.source, self.survey, applier, lease, self.state, now=time.time)
+
+    def daemon(self) -> Daemon:
+        """Make the daemon."""
+        lease = self.lease()
+        return Daemon(
+            self.source,
+            self.store,
+            self.reconciler(lease),
+            lease,
+            worktree=self.settings.source.worktree,
+            interval=self.settings.store.reconcile,
+            draw=random.random,
+        )
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings, environment: Mapping[str, str], *, address: str | None = None, stateful: bool = False
+) -> AsyncIterator[Parts]:
+    """Open repository and store, and the state directory where ``stateful``; close them again.
+
+    ``address`` stands in for the store's address in the settings: the embedded store's.
+    """
+    name, prefix = settings.source.name, settings.store.prefix
+    async with AsyncExitStack() as stack:
+        state = None
+        if stateful:
+            state = State.open(settings.state_directory)
+            stack.callback(state.close)
+        source = await open_source(settings)
+        stack.push_async_callback(source.close)
+        store = Store(endpoint_of(settings, environment, address), prefix)
+        stack.push_async_callback(store.close)
+        yield Parts(settings, source, store, state, Survey(store, source, state, name=name, prefix=prefix))
+
+
+async def open_source(settings: Settings) -> Source:
+    """Open the repository."""
+    return await Source.open(
+        settings.source.repository,
+        path=settings.source.path,
+        prefix=settings.store.prefix,
+        branch=settings.source.branch,
+    )
+
+
+def endpoint_of(settings: Settings, environment: Mapping[str, str], address: str | None = None) -> Endpoint:
+    """Resolve the store's address and credentials."""
+    token_file = settings.store.token_file
+    return resolve_endpoint(
+        environment,
+        address=address or settings.store.address,
+        token_file=str(token_file) if token_file else None,
+        datacenter=settings.store.datacenter,
+    )
+
+
+def boot_time() -> float:
+    """Seconds since boot, suspends included: a lease must not be thought alive because the machine slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def draw_id() -> str:
+    """Draw a random id of 64 bits."""
+    return secrets.token_hex(8)
