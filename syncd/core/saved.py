@@ -1,0 +1,147 @@
+"""A plan as JSON: what ``plan --output json`` prints, and what ``plan --save`` keeps for ``apply FILE``."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from syncd.core.change import Change
+from syncd.core.digest import shown_hash
+from syncd.core.errors import SyncdError
+from syncd.core.plan import Plan
+
+FORMAT: Final = 1
+
+
+class SavedValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One value: as text, as base64 where it is not UTF-8, or as a hash where it is secret."""
+
+    text: str | None = None
+    base64: bytes | None = None
+    hash: str | None = None
+
+
+class SavedChange(msgspec.Struct, frozen=True):
+    """One change; ``index`` is the ModifyIndex at which it holds, ``at`` is ``file:line:column`` in the tree."""
+
+    operation: str
+    key: str
+    index: int
+    before: SavedValue | None
+    after: SavedValue | None
+    at: str | None
+    why: str | None = None
+
+
+class SavedLeft(msgspec.Struct, frozen=True):
+    """A key that differs and is left as it is."""
+
+    key: str
+    why: str
+
+
+class SavedRefusal(msgspec.Struct, frozen=True):
+    """A guard that refuses the plan."""
+
+    guard: str
+    message: str
+    hint: str
+
+
+class SavedPlan(msgspec.Struct, frozen=True):
+    """A whole plan; ``record_index`` is the control record's ModifyIndex, 0 where there is none yet."""
+
+    format: int
+    source: str
+    prefix: str
+    applied: str | None
+    commit: str
+    worktree: bool
+    record_index: int
+    hash: str
+    counts: dict[str, int]
+    changes: tuple[SavedChange, ...]
+    withheld: tuple[SavedChange, ...]
+    left: tuple[SavedLeft, ...]
+    refusals: tuple[SavedRefusal, ...]
+    base: Literal["git", "state", "marks", "none"]
+
+
+class PlanMoved(SyncdError):
+    """The store or the tree is no longer what it was when the plan was saved."""
+
+    exit_code = 3
+
+
+def save(plan: Plan, record_index: int, base: Literal["git", "state", "marks", "none"]) -> SavedPlan:
+    """Describe a plan without any secret value."""
+    return SavedPlan(
+        format=FORMAT,
+        source=plan.source,
+        prefix=plan.prefix,
+        applied=plan.applied,
+        commit=plan.commit.id,
+        worktree=plan.commit.worktree,
+        record_index=record_index,
+        hash=plan.hash,
+        counts=plan.counts,
+        changes=tuple(_change(change) for change in plan.changes),
+        withheld=tuple(_change(change, why) for change, why in plan.withheld),
+        left=tuple(SavedLeft(left.key, left.why) for left in plan.left),
+        refusals=tuple(SavedRefusal(r.guard.value, r.message, r.hint) for r in plan.refusals),
+        base=base,
+    )
+
+
+def encode(saved: SavedPlan) -> bytes:
+    """Write a plan as JSON, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(saved), indent=2) + b"\n"
+
+
+def decode(text: bytes, where: str) -> SavedPlan:
+    """Read a saved plan; raise SyncdError where it is none, or of an unknown format."""
+    try:
+        saved = msgspec.json.decode(text, type=SavedPlan)
+    except msgspec.MsgspecError as error:
+        raise SyncdError(
+            f"this is not a saved plan: {error}", where=where, hint="make one: syncd plan --save FILE"
+        ) from None
+    if saved.format != FORMAT:
+        raise SyncdError(
+            f"the plan has format {saved.format}, this syncd knows {FORMAT}", where=where, hint="plan again"
+        )
+    return saved
+
+
+def demand_same(saved: SavedPlan, now: SavedPlan) -> None:
+    """Raise PlanMoved unless applying would do exactly what the saved plan says."""
+    if saved == now:
+        return
+    before, after = set(saved.changes), set(now.changes)
+    moved = sorted({change.key for change in before ^ after})
+    shown = ", ".join(moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
+    what = f"these keys moved: {shown}" if moved else "the control record or the guards moved"
+    raise PlanMoved(
+        f"the saved plan no longer holds: {what}", hint="look at the new one: syncd plan; nothing was changed"
+    )
+
+
+def _change(change: Change, why: str | None = None) -> SavedChange:
+    wanted = change.wanted
+    return SavedChange(
+        operation=change.operation.value,
+        key=change.key,
+        index=change.index,
+        before=_value(change.before.value, secret=change.secret) if change.before else None,
+        after=_value(wanted.value, secret=change.secret) if wanted else None,
+        at=f"{wanted.path}:{wanted.line}:{wanted.column}" if wanted else None,
+        why=why,
+    )
+
+
+def _value(value: bytes, *, secret: bool) -> SavedValue:
+    if secret:
+        return SavedValue(hash=shown_hash(value))
+    try:
+        return SavedValue(text=value.decode())
+    except UnicodeDecodeError:
+        return SavedValue(base64=value)
