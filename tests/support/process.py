@@ -1,0 +1,92 @@
+"""The real ``syncd`` as a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.support.waiting import wait_until
+
+COMMAND: Final = (sys.executable, "-m", "syncd")
+
+
+def environment(home: Path, **extra: str) -> dict[str, str]:
+    """Return a clean environment: nothing of the developer's own settings."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CONSUL_", "SYNCD_", "GIT_", "XDG_"))
+    }
+    return {**kept, "HOME": str(home), "NO_COLOR": "1", "SYNCD_LOG_FORMAT": "console", **extra}
+
+
+def syncd(
+    *arguments: str, cwd: Path, home: Path, check: int | None = 0, stdin: str = "", **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; ``check`` is the exit code that is expected, None for any."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=environment(home, **extra),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if check is not None:
+        assert done.returncode == check, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+class Process:
+    """A ``syncd`` that runs until it is stopped; its output goes to a file."""
+
+    def __init__(self, arguments: tuple[str, ...], cwd: Path, environ: Mapping[str, str]) -> None:
+        self._log = tempfile.NamedTemporaryFile(prefix="syncd-test-", suffix=".log", delete=False)  # noqa: SIM115  # kept open
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=cwd,
+            env=dict(environ),
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+
+    @property
+    def output(self) -> str:
+        """All that it has printed so far."""
+        return Path(self._log.name).read_text()
+
+    def wait_for(self, condition: Callable[[], object], what: str = "") -> None:
+        """Wait for a condition; fail with the process's output where it ends before, or never."""
+        wait_until(lambda: condition() or self.process.poll() is not None, f"{what}\n", lambda: self.output)
+        assert condition(), f"ended with {self.process.poll()}:\n{self.output}"
+
+    def wait_for_output(self, text: str) -> None:
+        """Wait until it has printed a text."""
+        self.wait_for(lambda: text in self.output, f"no {text!r} in the output")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and wait for the end; return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path, home: Path, **extra: str) -> Iterator[Process]:
+    """Run a ``syncd`` in the background; it is killed at the end of the block if it still runs."""
+    process = Process(arguments, cwd, environment(home, **extra))
+    try:
+        yield process
+    finally:
+        if process.process.poll() is None:
+            process.kill()
