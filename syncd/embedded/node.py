@@ -1,0 +1,174 @@
+"""The running store: a state in memory, its durable log, and those who wait.
+
+A write changes the state at once and is acknowledged when the log has it. The writes of one turn of the event loop, and
+those that arrive while a commit runs, share the next commit. Nothing is answered that is not yet durable.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from pathlib import Path
+from typing import TypeVar
+
+from syncd.embedded import sessions
+from syncd.embedded.apply import Outcome, apply
+from syncd.embedded.database import Database
+from syncd.embedded.errors import NotStored
+from syncd.embedded.records import Session
+from syncd.embedded.state import State
+from syncd.embedded.step import Changes, Step
+from syncd.embedded.verbs import Operation
+from syncd.embedded.watches import Topic, Watches
+
+R = TypeVar("R")
+_SWEEP_EVERY = 1.0  # seconds; sessions live 20 s at least, tombstones 15 minutes
+
+
+class Node:
+    """One store on one database."""
+
+    def __init__(self, database: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._database = Database(database)
+        self._writer = ThreadPoolExecutor(1, "embedded-log")
+        self._watches = Watches()
+        self._gathered = Changes()
+        self._next: asyncio.Future[None] | None = None
+        self._running: asyncio.Future[None] | None = None
+        self._committer: asyncio.Task[None] | None = None
+        self._closing = False
+        self._state = self._load()
+        self._sweeper = self._loop.call_later(_SWEEP_EVERY, self._sweep)
+
+    @property
+    def waiting(self) -> int:
+        """The number of blocking queries."""
+        return len(self._watches)
+
+    async def write(self, operations: Sequence[Operation]) -> Outcome:
+        """Apply ``operations`` as one step; return when it is durable."""
+        outcome = apply(self._state, operations, self._clock())
+        await self._settle(outcome.changes)
+        return outcome
+
+    async def create_session(self, request: sessions.Request) -> Session:
+        """Add a session; return when it is durable."""
+        session, changes = sessions.create(self._state, request, self._clock())
+        await self._settle(changes)
+        return session
+
+    async def renew_session(self, name: str) -> Session | None:
+        """Start the time to live anew; None if there is no such session."""
+        session = self._state.sessions.get(name)
+        if session:
+            sessions.extend(self._state, session, self._clock())
+        await self._settle(Changes())
+        return session
+
+    async def destroy_session(self, name: str) -> None:
+        """End a session; return when that is durable."""
+        await self._settle(sessions.destroy(self._state, name, self._clock()))
+
+    async def read(
+        self, topic: Topic, look: Callable[[State], tuple[int, R]], after: int = 0, wait: float = 0.0
+    ) -> tuple[int, R]:
+        """Look at the state; with ``after``, wait until what is seen has a higher index, or until the time is up."""
+        deadline = self._loop.time() + wait
+        index, seen = look(self._state)
+        while after and index <= after and not self._closing and self._loop.time() < deadline:
+            await self._change_of(topic, deadline)
+            index, seen = look(self._state)
+        await self._settle(Changes())
+        return index, seen
+
+    def drain(self) -> None:
+        """Answer all blocking queries now, and each later one at once."""
+        self._closing = True
+        self._watches.wake_all()
+
+    async def close(self) -> None:
+        """Commit what is under way and let the database go."""
+        self._sweeper.cancel()
+        if self._committer:
+            await self._committer
+        self._writer.shutdown()
+        self._database.close()
+
+    async def _change_of(self, topic: Topic, deadline: float) -> None:
+        woken = self._loop.create_future()
+        timer = self._loop.call_at(deadline, _wake, woken)
+        with self._watches.park(topic, woken):
+            try:
+                await woken
+            finally:
+                timer.cancel()
+
+    async def _settle(self, changes: Changes) -> None:
+        """Wait until ``changes``, and all that was there before them, are durable."""
+        self._gather(changes)
+        done = self._next or self._running
+        if done is not None:
+            await asyncio.shield(done)
+
+    def _gather(self, changes: Changes) -> None:
+        if not changes:
+            return
+        self._gathered.add(changes)
+        if self._next is None:
+            self._next = self._loop.create_future()
+        if self._committer is None:
+            self._committer = self._loop.create_task(self._commit_all())
+
+    async def _commit_all(self) -> None:
+        while self._next is not None:
+            changes, self._gathered = self._gathered, Changes()
+            self._running, self._next = self._next, None
+            await self._commit(changes, self._running)
+        self._running = self._committer = None
+
+    async def _commit(self, changes: Changes, done: asyncio.Future[None]) -> None:
+        indexes = copy(self._state.indexes)
+        try:
+            await self._loop.run_in_executor(self._writer, self._database.commit, changes, indexes)
+        except sqlite3.Error as problem:
+            self._go_back(done, problem)
+        else:
+            done.set_result(None)
+            self._watches.notify(changes.entries, sessions=bool(changes.sessions))
+
+    def _go_back(self, done: asyncio.Future[None], problem: sqlite3.Error) -> None:
+        """Forget what the disk refused, and all that was built on it; none of it was ever answered."""
+        refusal = NotStored(f"the embedded store cannot write its database: {problem}")
+        for each in (done, self._next):
+            if each is not None:
+                each.set_exception(refusal)
+                each.exception()  # nobody may be waiting for it
+        self._gathered, self._next = Changes(), None
+        self._state = self._load()
+
+    def _load(self) -> State:
+        now = self._clock()
+        state = State(self._database.load(), now)
+        for session in state.sessions.values():
+            sessions.extend(state, session, now)
+        return state
+
+    def _sweep(self) -> None:
+        """End the sessions and forget the tombstones whose time is over."""
+        now = self._clock()
+        for name in self._state.expired(now):
+            self._gather(sessions.destroy(self._state, name, now))
+        step = Step(self._state, now)
+        for key in self._state.stale_tombstones(now):
+            step.reap(key)
+        self._gather(step.keep())
+        self._sweeper = self._loop.call_later(_SWEEP_EVERY, self._sweep)
+
+
+def _wake(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)
