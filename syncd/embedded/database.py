@@ -64,17 +64,16 @@ class Database:
 
     def _write(self, changes: Changes, indexes: Indexes) -> None:
         self._replace("entries", "key", changes.entries, _entry_row)
-        self._replace("tombstones", "key", changes.tombstones, lambda index: (index,))
-        self._replace("sessions", "id", changes.sessions, lambda session: (msgspec.json.encode(session),))
+        self._replace("tombstones", "key", changes.tombstones, lambda key, index: (key, index))
+        self._replace("sessions", "id", changes.sessions, _session_row)
         counted = (indexes.last, indexes.keys, indexes.sessions)
         self._sql.execute("UPDATE indexes SET last = ?, keys = ?, sessions = ?", counted)
 
     def _replace(
-        self, table: str, name: str, records: Mapping[K, R | None], row: Callable[[R], tuple[Any, ...]]
+        self, table: str, name: str, records: Mapping[K, R | None], row: Callable[[K, R], tuple[Any, ...]]
     ) -> None:
         gone = [(key,) for key, record in records.items() if record is None]
-        kept = [(key, record) for key, record in records.items() if record is not None]
-        here = [(key, *row(record)) for key, record in kept]
+        here = [row(key, record) for key, record in records.items() if record is not None]
         if gone:
             self._sql.executemany(f"DELETE FROM {table} WHERE {name} = ?", gone)  # noqa: S608  # our own names
         if here:
@@ -120,15 +119,19 @@ def _migrations() -> list[str]:
     return [each.read_text() for each in sorted(folder.iterdir(), key=lambda each: each.name)]
 
 
-def _entry_row(entry: Entry) -> tuple[Any, ...]:
-    flags = entry.flags if entry.flags < _UNSIGNED // 2 else entry.flags - _UNSIGNED
-    return (entry.value, flags, entry.session or None, entry.lock_index, entry.create_index, entry.modify_index)
+def _entry_row(key: bytes, e: Entry) -> tuple[Any, ...]:
+    flags = e.flags if e.flags < _UNSIGNED // 2 else e.flags - _UNSIGNED
+    return (key, e.value, flags, e.session or None, e.lock_index, e.create_index, e.modify_index)
 
 
 def _entry(row: tuple[Any, ...]) -> tuple[bytes, Entry]:
     key, value, flags, session, lock_index, create_index, modify_index = row
     shown = key.decode("utf-8", "replace")
     return key, Entry(lock_index, shown, flags % _UNSIGNED, value, session or UNSET, create_index, modify_index)
+
+
+def _session_row(name: str, session: Session) -> tuple[Any, ...]:
+    return (name, msgspec.json.encode(session))
 
 
 def _session(row: tuple[str, bytes]) -> tuple[str, Session]:

@@ -53,7 +53,7 @@ class _ReadAnswer(_Answer, frozen=True):
     ConsistencyLevel: str = ""
 
 
-_decoder = msgspec.json.Decoder(list[_Wrapped] | None)
+_decoder: msgspec.json.Decoder[list[_Wrapped] | None] = msgspec.json.Decoder(list[_Wrapped] | None)
 
 
 async def put(node: Node, call: Call) -> Response:
