@@ -163,7 +163,7 @@ class LogSettings(msgspec.Struct, frozen=True):
         LogLevel,
         Setting(
             type=Choice(("debug", "info", "warning", "error")),
-            says="The least level that is logged; commands that end by themselves log warnings unless told.",
+            says="The least level that is logged; commands that end by themselves take info for warning.",
             why="One line for each thing that happened.",
             default="info",
             flag="--log-level",

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from syncd import log
+from tests.support.restored_logging import restored_logging
 
 
 class Stream(io.TextIOWrapper):
@@ -33,14 +33,9 @@ class Stream(io.TextIOWrapper):
 
 
 @pytest.fixture(autouse=True)
-def restore() -> Iterator[None]:
-    """Logging belongs to the whole process: put it back."""
-    handlers, level, output = logging.root.handlers, logging.root.level, dict(vars(log._output))
-    yield
-    logging.root.handlers = handlers
-    logging.root.setLevel(level)
-    vars(log._output).update(output)
-    structlog.reset_defaults()
+def restored() -> Iterator[None]:
+    with restored_logging():
+        yield
 
 
 Start = Callable[..., Stream]

@@ -1,0 +1,43 @@
+"""``syncd config``."""
+
+import click
+
+from syncd.cli.options import output_option, with_settings
+from syncd.cli.output import print_json, print_table
+from syncd.settings import CATALOGUE, Settings
+from syncd.settings.defaults import shown_address
+
+
+@click.group
+def config() -> None:
+    """Show settings and where each came from."""
+
+
+@config.command
+@with_settings(*(name for name, setting in CATALOGUE.items() if setting.flag))
+@output_option("table", "json")
+def show(settings: Settings, output: str) -> None:
+    """Print every setting with its value and origin, and the CONSUL_* variables that are set."""
+    if output == "json":
+        rows = {name: {"value": _written(settings, name), "origin": settings.origin(name)} for name in CATALOGUE}
+        print_json({"settings": rows, "consul": settings.consul})
+    else:
+        rows_shown = [(name, _shown(settings, name), settings.origin(name)) for name in CATALOGUE]
+        consul = [(variable, value, "environment") for variable, value in settings.consul.items()]
+        print_table(("SETTING", "VALUE", "ORIGIN"), [*rows_shown, *consul])
+
+
+def _written(settings: Settings, name: str) -> str | None:
+    """Write a value as ``syncd.toml`` would; None where Consul's variables or another program decide."""
+    value = settings.value(name)
+    if value is None:
+        return None
+    text = CATALOGUE[name].type.show(value)
+    return shown_address(text) if name == "store.address" else text
+
+
+def _shown(settings: Settings, name: str) -> str:
+    written, origin = _written(settings, name), settings.origin(name)
+    if written is None:
+        return settings.consul.get(origin, f"({CATALOGUE[name].otherwise})")
+    return written or '""'

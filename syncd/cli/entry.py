@@ -1,0 +1,52 @@
+"""Where every command begins, and where every error ends as words and an exit code."""
+
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, NoReturn
+
+import click
+
+from syncd import __version__
+from syncd.cli.lazy import LazyCommand, LazyGroup
+from syncd.core.errors import SyncdError
+
+_INTERRUPTED: Final = 128 + 2  # as shells count: SIGINT
+
+COMMANDS: Final = (
+    LazyCommand("validate", "syncd.cli.validate:validate", "Check that the tree at a commit is valid."),
+    LazyCommand("render", "syncd.cli.render:render", "Print the keys and values that a commit yields."),
+    LazyCommand("config", "syncd.cli.config:config", "Show settings and where each came from."),
+    LazyCommand("completion", "syncd.cli.completion:completion", "Print the completion script for a shell."),
+)
+
+
+@click.group(
+    cls=LazyGroup,
+    commands=[*COMMANDS],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fine, 1 error, 2 changes (plan --detailed-exitcode), 3 refused, a person must decide, "
+    "64 usage, 65 invalid tree, 75 try again.",
+)
+@click.version_option(__version__, prog_name="syncd")
+def syncd() -> None:
+    """Keep a Consul KV store equal to a git-tracked YAML tree."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line; a command's return value is its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = syncd.main(words, prog_name="syncd", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _INTERRUPTED
+    except (click.ClickException, SyncdError) as error:
+        from syncd.cli.errors import report  # noqa: PLC0415  # most commands end well
+
+        code = report(error, as_json=_wants_json(words))
+    sys.exit(code)
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Look for ``--output json`` in the bare words: a usage error comes before any option is understood."""
+    return "--output=json" in words or ("--output", "json") in pairwise(words)

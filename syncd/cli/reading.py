@@ -1,0 +1,48 @@
+"""Reading the tree for the commands that need no store.
+
+Opens the repository itself: wiring would load the store's client, which takes longer than the whole command.
+"""
+
+import click
+from msgspec.structs import replace
+
+from syncd.core.problems import Problem, TreeError
+from syncd.git.source import Revision, Source
+from syncd.settings import Settings
+
+
+async def read(settings: Settings, at: str | None) -> Revision:
+    """Read the commit that was asked for, else the work tree or the tip, as the settings say.
+
+    Problems name files as they stand in the repository, where an editor finds them.
+    """
+    if at and settings.origin("source.worktree").startswith("flag"):
+        raise click.UsageError("--at and --worktree exclude each other: a commit, or the files as they are now")
+    source = await Source.open(
+        settings.source.repository,
+        path=settings.source.path,
+        prefix=settings.store.prefix,
+        branch=settings.source.branch,
+    )
+    try:
+        return await _read(source, settings.source.worktree, at)
+    except TreeError as error:
+        raise TreeError(in_repository(error.problems, settings.source.path), commit=error.commit) from error
+    finally:
+        await source.close()
+
+
+async def _read(source: Source, worktree: bool, at: str | None) -> Revision:
+    if at:
+        return await source.read(await source.resolve(at))
+    return await (source.read_worktree() if worktree else source.read())
+
+
+def in_repository(problems: tuple[Problem, ...], root: str) -> tuple[Problem, ...]:
+    """Name the files of problems from the repository's root."""
+    return tuple(replace(problem, path=repository_path(root, problem.path)) for problem in problems)
+
+
+def repository_path(root: str, path: str) -> str:
+    """Join the tree's root and a path inside it."""
+    return f"{root}/{path}" if root else path
