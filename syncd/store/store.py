@@ -1,0 +1,232 @@
+"""The store as the rest of syncd sees it: reads, transactions, watches, sessions, on keys relative to a prefix."""
+
+from collections.abc import Mapping
+from typing import Final, Self
+
+import consul.exceptions
+import msgspec
+
+from syncd.core import keys
+from syncd.core.desired import DesiredKey
+from syncd.core.errors import Conflict, Denied, NoLeader, NotFound, NotWhole, StoreError, UnknownOutcome
+from syncd.core.live import Entry, Listing
+from syncd.store.answers import (
+    AGENT,
+    FOUND,
+    Agent,
+    Reply,
+    allows,
+    body_of,
+    failures,
+    is_true,
+    only,
+    trusted_index,
+    written_index,
+)
+from syncd.store.endpoint import Endpoint
+from syncd.store.faults import UNKNOWN_HINT, AclsOff, refused
+from syncd.store.listing import Gathering
+from syncd.store.pieces import Pieces
+from syncd.store.transport import Client, Params
+
+_CONSISTENT: Final = (("consistent", ""),)
+_EMBEDDED: Final = "+syncd.embedded"
+"""How the version of syncd's own store ends."""
+
+
+class Store:
+    """One prefix of one store. Close it, or use it as a context manager; needs a running event loop."""
+
+    def __init__(self, endpoint: Endpoint, prefix: str) -> None:
+        self._endpoint = endpoint
+        self._prefix = prefix
+        self._client = Client(endpoint)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.http.close()
+
+    # -- reads
+
+    async def listing(self, intern: Mapping[str, DesiredKey] | None = None) -> Listing:
+        """Read the whole prefix, consistently; an error unless the answer came to its end.
+
+        A prefix without keys is an empty list. Whether ACLs filter lists is told by ``may_write``, not by this.
+        """
+        path = f"/v1/kv/{keys.own_prefix(self._prefix)}"
+        where = f"list of {self._prefix!r} at {self._endpoint}"
+        gathering, pieces = Gathering(self._prefix, intern, where=where), Pieces(FOUND.decode)
+        async with self._client.http.open("GET", path, (("recurse", ""), *_CONSISTENT)) as answer:
+            index = trusted_index(answer.headers, where)
+            if answer.status == 404:
+                return gathering.finish(index)
+            try:
+                async for portion in answer.content.iter_any():
+                    gathering.add(pieces.feed(portion))
+                gathering.add(pieces.close())
+            except msgspec.MsgspecError as error:
+                raise NotWhole(f"the list is damaged: {error}", where=where) from None
+        return gathering.finish(index)
+
+    async def get(self, key: str) -> Entry | None:
+        """Read one key, consistently; None is proof that there is no such key."""
+        entry, _ = await self._read(keys.join(self._prefix, key), _CONSISTENT)
+        return entry
+
+    async def own(self, name: str) -> Entry | None:
+        """Read one of syncd's own keys, ``.syncd/<name>``, consistently; None is proof of its absence."""
+        return await self.get(_own(name))
+
+    async def watch_own(self, name: str, index: int, *, wait: float = 55.0) -> tuple[Entry | None, int]:
+        """Wait until one of syncd's own keys moves beyond ``index`` (0: don't wait); return it and the new index.
+
+        The index may come back lower: the store went back in time, and whoever watches starts again from 0.
+        """
+        params = [*_CONSISTENT] if index == 0 else [*_CONSISTENT, ("index", max(1, index)), ("wait", f"{wait:g}s")]
+        return await self._read(keys.join(self._prefix, _own(name)), params)
+
+    async def may_write(self) -> bool:
+        """Tell whether the token may write every key below the prefix, which also means: no list is filtered."""
+        question = {"Resource": "key", "Access": "write-prefix", "Segment": keys.own_prefix(self._prefix)}
+        try:
+            body: bytes = await self._client.http.post(
+                body_of, "/v1/internal/acl/authorize", data=msgspec.json.encode([question])
+            )
+        except AclsOff as error:
+            if "ACL support disabled" in error.message:
+                return True
+            raise
+        return allows(body)
+
+    async def leader(self) -> str:
+        """Name the server that leads; NoLeader where there is none."""
+        name: str = await self._client.status.leader()
+        if not name:
+            raise NoLeader("the cluster has no leader", where=str(self._endpoint))
+        return name
+
+    async def describe(self) -> str:
+        """Say in a few words what answers here."""
+        try:
+            body: bytes = await self._client.http.get(body_of, "/v1/agent/self")
+            agent = AGENT.decode(body)
+        except (Denied, msgspec.MsgspecError):
+            agent = Agent()
+        version = agent.config.version
+        if version.endswith(_EMBEDDED):
+            return f"syncd's embedded store at {self._endpoint}"
+        return " ".join(("Consul", *version.split(), "at", str(self._endpoint)))
+
+    # -- writes
+
+    async def transact(self, body: bytes) -> int:
+        """Send one transaction; return the index that its operations share, 0 where no answer tells it.
+
+        Conflict and Denied mean that nothing was written, UnknownOutcome that all or nothing was.
+        """
+        return await self._client.http.put(self._written, "/v1/txn", data=body)
+
+    async def put_cas(self, key: str, value: bytes, flags: int, index: int) -> int:
+        """Write a value that no transaction holds, if its key still stands at ``index``; return the new index."""
+        return await self._put(keys.join(self._prefix, key), value, flags, index)
+
+    async def put_own(self, name: str, value: bytes, *, index: int) -> None:
+        """Write one of syncd's own keys, if it still stands at ``index`` (0: must not exist)."""
+        await self._put(keys.join(self._prefix, _own(name)), value, 0, index)
+
+    # -- sessions and the lock
+
+    async def create_session(self, name: str, ttl: float) -> str:
+        """Make a session that ends by its time to live alone, and whose lock is free at once when it ends."""
+        session: str = await self._client.session.create(name, checks=[], lock_delay=0, ttl=ttl)
+        return session
+
+    async def renew_session(self, session: str) -> bool:
+        """Keep a session alive; False if it has ended."""
+        try:
+            await self._client.session.renew(session)
+        except (consul.exceptions.NotFound, NotFound):
+            return False
+        return True
+
+    async def destroy_session(self, session: str) -> None:
+        """End a session; ending an ended one is fine."""
+        await self._client.session.destroy(session)
+
+    async def acquire(self, session: str, value: bytes) -> bool:
+        """Take the lock, or rewrite its value while holding it; False if it is held or the session has ended."""
+        return await self._lock("acquire", session, value)
+
+    async def release(self, session: str) -> bool:
+        """Give the lock back; False if this session does not hold it."""
+        return await self._lock("release", session, b"")
+
+    # -- within
+
+    async def _read(self, key: str, params: Params) -> tuple[Entry | None, int]:
+        where = f"GET {key} at {self._endpoint}"
+
+        def read(reply: Reply) -> tuple[Entry | None, int]:
+            index = trusted_index(reply.headers, where)
+            return (only(reply.body, key, where) if reply.code == 200 else None), index
+
+        return await self._client.http.get(read, f"/v1/kv/{key}", params)
+
+    def _written(self, reply: Reply) -> int:
+        where = f"transaction at {self._endpoint}"
+        if reply.code == 409:
+            raise refused(failures(reply.body), where)
+        if reply.code == 404:
+            raise StoreError("the store knows no transactions", where=where, hint="is this a Consul's address?")
+        try:
+            return written_index(reply.body)
+        except msgspec.MsgspecError as error:
+            raise UnknownOutcome(f"the answer is damaged: {error}", where=where, hint=UNKNOWN_HINT) from None
+
+    async def _put(self, key: str, value: bytes, flags: int, index: int) -> int:
+        params = (("cas", index), ("flags", flags))
+        where = f"PUT {key} at {self._endpoint}"
+        try:
+            won: bool = await self._client.http.put(is_true, f"/v1/kv/{key}", params, value)
+        except UnknownOutcome as doubt:
+            return await self._resolve(doubt, key, value, flags, index)
+        # A "true" tells no index, and a "false" may be our own write seen twice by something between us.
+        entry, _ = await self._read(key, _CONSISTENT)
+        if entry is not None and _stands(entry, value, flags, index):
+            return entry.index
+        raise Conflict(
+            "the key was written by somebody else at once" if won else "the key is not what it was",
+            where=where,
+            hint="nothing of theirs was overwritten",
+        )
+
+    async def _lock(self, verb: str, session: str, value: bytes) -> bool:
+        path = f"/v1/kv/{keys.lease_key(self._prefix)}"
+        try:
+            return await self._client.http.put(is_true, path, [(verb, session)], value)
+        except NotFound:
+            return False
+
+    async def _resolve(self, doubt: UnknownOutcome, key: str, value: bytes, flags: int, index: int) -> int:
+        """Look whether a write of unknown outcome has landed; the doubt stays where it has not (yet)."""
+        try:
+            entry, _ = await self._read(key, _CONSISTENT)
+        except StoreError:
+            raise doubt from None
+        if entry is not None and _stands(entry, value, flags, index):
+            return entry.index
+        raise doubt
+
+
+def _own(name: str) -> str:
+    return f"{keys.RESERVED}/{name}"
+
+
+def _stands(entry: Entry, value: bytes, flags: int, index: int) -> bool:
+    return entry.value == value and entry.flags == flags and entry.index >= index
