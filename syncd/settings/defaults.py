@@ -1,5 +1,6 @@
 """Defaults that depend on other settings or on the machine."""
 
+import os
 import re
 from collections.abc import Mapping
 from hashlib import sha256
@@ -26,8 +27,15 @@ def _state_home(environment: Mapping[str, str]) -> Path:
 
 def _top(repository: Path) -> Path:
     """Find the top of a work tree, so that every folder of one repository shares one state."""
-    path = repository.resolve()
-    return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), path)
+    path = Path(os.path.realpath(repository))  # unlike Path.resolve it takes loops; the git room will speak of them
+    return next((folder for folder in (path, *path.parents) if _has_git(folder)), path)
+
+
+def _has_git(folder: Path) -> bool:
+    try:
+        return (folder / ".git").exists()
+    except PermissionError:
+        return False
 
 
 def _slug(repository: Path, prefix: str) -> str:

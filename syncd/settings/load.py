@@ -48,13 +48,24 @@ def load(
 def _file_layer(named: str | None, cwd: Path, system: Path) -> Layer:
     """Read the file that was named, else the first that stands in a usual place."""
     usual = {FILE_NAME: cwd / FILE_NAME, str(system / FILE_NAME): system / FILE_NAME}
-    places = {named: cwd / named} if named else {name: path for name, path in usual.items() if path.exists()}
+    places = {named: cwd / named} if named else {name: path for name, path in usual.items() if _stands(path)}
     for shown, path in places.items():
         try:
             return from_file(read_toml(path, shown))
         except ValueError as error:
             return Layer({}, (str(error),))
     return Layer({}, ())
+
+
+def _stands(path: Path) -> bool:
+    """Tell whether a file stands there, even one that cannot be read: nobody's settings are passed over in silence."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _default_layer(cwd: Path) -> Layer:

@@ -145,6 +145,10 @@ port = 8510
         ('[store]\naddress = "a\\nb"', "2:1: store.address: holds a control character"),
         ('[store]\naddress = ""', "2:1: store.address: must not be empty"),
         ('[store]\ntoken_file = ""', "2:1: store.token_file: must not be empty"),
+        (
+            '[store]\ntoken_file = "~nobody-here/t"',
+            "2:1: store.token_file: '~nobody-here/t': the home directory is not",
+        ),
         ("[store]\nparallel = true", "2:1: store.parallel: must be a whole number (without quotes), not True"),
         ('[store]\nlease_ttl = "15"', "2:1: store.lease_ttl: '15' is not a duration; write one like 15s"),
         ('source = "x"', "1:1: source must be a section: write [source]"),
@@ -175,6 +179,11 @@ def test_a_named_file_that_is_not_there_is_an_error(loaded: Load) -> None:
     assert problems(loaded, config="gone.toml") == ("gone.toml: cannot be read: No such file or directory",)
 
 
+def test_a_file_that_cannot_be_read_is_not_passed_over(loaded: Load, tmp_path: Path) -> None:
+    (tmp_path / "syncd.toml").symlink_to("syncd.toml")
+    assert problems(loaded) == ("syncd.toml: cannot be read: Too many levels of symbolic links",)
+
+
 def test_a_file_that_is_not_text_is_an_error(loaded: Load, tmp_path: Path) -> None:
     (tmp_path / "syncd.toml").write_bytes(b"\xff\xfe")
     assert problems(loaded) == ("syncd.toml: is not UTF-8 text",)
@@ -188,6 +197,13 @@ def test_a_bad_value_is_told_even_where_a_better_place_gives_another(loaded: Loa
 def test_a_path_that_no_prefix_can_be_asks_for_a_prefix(loaded: Load) -> None:
     (found,) = problems(loaded, '[source]\npath = "a/.syncd"\n')
     assert found.startswith("store.prefix: source.path cannot stand in for it:")
+
+
+def test_a_switch_in_a_variable_is_a_word(loaded: Load) -> None:
+    assert loaded(SYNCD_SOURCE_WORKTREE="true").source.worktree is True
+    assert loaded(SYNCD_SOURCE_WORKTREE="false").source.worktree is False
+    found = problems(loaded, SYNCD_SOURCE_WORKTREE="1")
+    assert found == ("SYNCD_SOURCE_WORKTREE: must be true or false, not '1'",)
 
 
 def test_a_section_of_a_later_version_is_refused_in_variables_too(loaded: Load) -> None:

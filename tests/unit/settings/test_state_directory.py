@@ -41,6 +41,11 @@ def test_every_folder_of_a_repository_shares_one(tmp_path: Path) -> None:
     assert len({state(tmp_path, path, HOME="/h") for path in ("repo", "repo/config", "link")}) == 1
 
 
+def test_a_loop_of_links_is_left_to_the_git_room(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert state(tmp_path, "loop", HOME="/h").name.startswith("loop-config-")
+
+
 def test_an_odd_name_stays_one_folder(tmp_path: Path) -> None:
     assert state(tmp_path, "/", "", HOME="/h").parent == Path("/h/.local/state/syncd")
 
