@@ -7,7 +7,7 @@ import msgspec
 
 from syncd.core.desired import Desired, DesiredKey, Policy
 from syncd.core.digest import add
-from syncd.core.mapping import first
+from syncd.core.mapping.file import read
 from syncd.core.problems import Problem, TreeError
 from syncd.core.rules import Rules
 
@@ -99,7 +99,7 @@ def sort_out(entries: Iterable[TreeEntry], rules: Rules) -> Sorted:
 
 def parse_file(path: str, data: bytes, policy: Policy, prefix: str) -> ParsedFile:
     """Turn one file's bytes into keys; never raises on bad input, never crashes on hostile input."""
-    return ParsedFile(*first.read(path, data, policy, prefix))
+    return ParsedFile(*read(path, data, policy, prefix))
 
 
 def too_large(path: str, size: int) -> ParsedFile:

@@ -1,0 +1,141 @@
+"""Nodes to keys: one segment for each level, one key for each scalar and for each thing that stays whole."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from syncd.core.desired import DesiredKey, Policy
+from syncd.core.keys import MAX_KEY_BYTES, MAX_VALUE_BYTES, is_portable, join, segment_fault
+from syncd.core.mapping.findings import Findings
+from syncd.core.mapping.globs import matcher
+from syncd.core.mapping.json_text import JsonWriter, check_key_tag, duplicate_key, too_large
+from syncd.core.mapping.limits import Budget, Exhausted, check_depth
+from syncd.core.mapping.merge import merged_pairs
+from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar
+from syncd.core.mapping.scalars import STANDARD, is_null, to_bytes, unknown_tag
+
+_SIMPLE_NAME: Final = re.compile(r"[A-Za-z0-9,_-][A-Za-z0-9,_.-]*")
+"""Names that are fine in every Consul version and hold one segment: nearly all."""
+_WORST_BYTES: Final = 4
+"""Of one character in UTF-8."""
+
+
+class Walk:
+    """Walks one file; what it finds is in ``keys``, what it refuses in the findings."""
+
+    def __init__(self, path: str, policy: Policy, prefix: str, findings: Findings) -> None:
+        self.keys: dict[str, DesiredKey] = {}
+        self._path = path
+        self._policy = policy
+        self._room = MAX_KEY_BYTES - len(join(prefix, "").encode())
+        self._findings = findings
+        self._budget = Budget()
+
+    def root(self, node: Map, key: str) -> None:
+        """Take the root's keys, below the key that the file's own path makes."""
+        try:
+            self._collection(node, key, node.start_mark, 1)
+        except Exhausted as fault:
+            self._findings.error(fault)
+
+    def put(self, key: str, value: bytes, mark: Mark) -> None:
+        """Take one key."""
+        if len(key) * _WORST_BYTES > self._room and len(key.encode()) > self._room:
+            raise Fault("key-too-long", mark, f"the key has more than {MAX_KEY_BYTES} bytes, the prefix counted")
+        if len(value) > MAX_VALUE_BYTES:
+            raise too_large(mark)
+        if key in self.keys:
+            first = self.keys[key]
+            raise Fault(
+                "duplicate-key", mark, f"the key {key!r} stands also at {first.line}:{first.column}", "keep one"
+            )
+        self._budget.spend_bytes(len(value), mark)
+        policy = self._policy
+        secret = policy.secret if isinstance(policy.secret, bool) else matcher(policy.secret)(key)
+        self.keys[key] = DesiredKey(value, self._path, mark.line + 1, mark.column + 1, secret, policy)
+
+    def _mapping(self, node: Map, at: str, depth: int) -> None:
+        names: dict[str, Mark] = {}
+        for key, value in merged_pairs(node, self._budget):
+            try:
+                name = self._name(key, names)
+                below = f"{at}/{name}"
+                if isinstance(value, Scalar):
+                    self._scalar(value, below, key.start_mark)
+                else:
+                    self._collection(value, below, key.start_mark, depth + 1)
+            except Exhausted:
+                raise
+            except Fault as fault:
+                self._findings.error(fault)
+
+    def _name(self, key: Node, names: dict[str, Mark]) -> str:
+        if not isinstance(key, Scalar):
+            hint = "write it as text, or keep the mapping whole with !json"
+            raise Fault("complex-key", key.start_mark, "a mapping's key must be text", hint)
+        name, mark = key.value, key.start_mark
+        if name in names:
+            raise duplicate_key(name, mark, names[name])
+        names[name] = mark
+        if key.tag is not None:
+            check_key_tag(key)
+        if not is_simple(name):
+            self._check(name, mark)
+        return name
+
+    def _check(self, name: str, mark: Mark) -> None:
+        fault = key_fault(name)
+        if fault:
+            raise Fault("bad-key", mark, f"the key {name!r} holds {fault}")
+        if not is_portable(name):
+            self._findings.warn("unportable-key", mark, *unportable(name))
+
+    def _scalar(self, scalar: Scalar, key: str, mark: Mark) -> None:
+        if is_null(scalar):
+            hint = 'write "" for an empty value, or leave the key out'
+            self._findings.warn("null", scalar.start_mark, f"null means that the key {key!r} is absent", hint)
+        else:
+            self.put(key, to_bytes(scalar), mark)
+
+    def _collection(self, node: Map | List, key: str, mark: Mark, depth: int) -> None:
+        check_depth(depth, node.start_mark)
+        self._budget.spend_nodes(len(node.items) + 1, node.start_mark)
+        if node.tag == "!json":
+            self.put(key, JsonWriter(self._findings, self._budget).write(node), mark)
+        elif node.tag not in (None, "!", STANDARD + ("map" if isinstance(node, Map) else "seq")):
+            raise unknown_tag(node)
+        elif isinstance(node, Map):
+            self._mapping(node, key, depth)
+        elif self._policy.lists == "index":
+            self._list(node, key, depth)
+        else:
+            self.put(key, JsonWriter(self._findings, self._budget).write(node), mark)
+
+    def _list(self, node: List, at: str, depth: int) -> None:
+        for position, item in enumerate(node.items):
+            try:
+                if isinstance(item, Scalar):
+                    self._scalar(item, f"{at}/{position}", item.start_mark)
+                else:
+                    self._collection(item, f"{at}/{position}", item.start_mark, depth + 1)
+            except Exhausted:
+                raise
+            except Fault as fault:
+                self._findings.error(fault)
+
+
+@lru_cache(maxsize=4096)
+def is_simple(name: str) -> bool:
+    """Tell whether a name needs no closer look."""
+    return _SIMPLE_NAME.fullmatch(name) is not None
+
+
+def key_fault(key: str) -> str | None:
+    """Say what is wrong with a key, or a part of one."""
+    return next(filter(None, map(segment_fault, key.split("/"))), None)
+
+
+def unportable(key: str) -> tuple[str, str]:
+    """Say why a key may not work everywhere, and what to do."""
+    message = f"the key {key!r} holds characters that some Consul versions refuse"
+    return message, "letters, digits and , _ . - work everywhere"
