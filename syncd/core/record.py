@@ -90,7 +90,9 @@ def decode(text: bytes) -> Record:
         ) from None
 
 
-def applied_of(commit: Commit, *, keys: int, digest: str, previous: str | None, manifest: dict[str, str]) -> Applied:
+def applied_of(
+    commit: Commit, *, keys: int, digest: str, previous: str | None, manifest: dict[str, str] | None
+) -> Applied:
     """Describe a revision as applied, within the record's size limits."""
     small = manifest is not None and len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
     return Applied(

@@ -2,22 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from syncd.core.errors import Conflict, SyncdError
 from syncd.core.lease import LeaseEvent, LeaseState, holder_of, move
 from syncd.core.timing import Term
+from syncd.daemon.state import State
 from syncd.log import get_logger
 from syncd.store.store import Store
 
 log = get_logger(__name__)
-
-
-class SessionMemory(Protocol):
-    """Keeps the session's id between runs, so that a restart renews it instead of waiting for its end."""
-
-    def recall(self, fact: str, /) -> str | None: ...
-    def remember(self, fact: str, value: str | None, /) -> None: ...
 
 
 class Lease:
@@ -27,10 +20,10 @@ class Lease:
     """
 
     def __init__(
-        self, store: Store, memory: "SessionMemory | None", *, value: bytes, ttl: float, clock: Callable[[], float]
+        self, store: Store, state: State | None, *, value: bytes, ttl: float, clock: Callable[[], float]
     ) -> None:
         self._store = store
-        self._memory = memory
+        self._memory = state
         self._value = value
         self._ttl = ttl
         self._clock = clock

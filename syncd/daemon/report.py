@@ -49,7 +49,9 @@ class Report:
             self._once("outcome", "paused", lambda: log.warning("paused: nothing is written", hint="syncd resume"))
         elif plan is not None:
             self._once(
-                f"in sync {plan.commit.id}", lambda: log.info("in sync", commit=plan.commit.short, keys=plan.keys)
+                "outcome",
+                f"in sync {plan.commit.id}",
+                lambda: log.info("in sync", commit=plan.commit.short, keys=plan.keys),
             )
             self._withheld(plan)
 
