@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, Literal, Self, TextIO
 
+from syncd.core.text import printable
+
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _COLOURS: Final = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
 
@@ -75,7 +77,7 @@ def configure(
     for_people = log_format == "console" or (log_format == "auto" and target.isatty())
     _output.threshold = _LEVELS[level]
     _output.target = target
-    _output.render = _Console(_coloured(target, environment)) if for_people else _render_json
+    _output.render = _Console(coloured(target, environment)) if for_people else _render_json
     _output.stale = True
     _bridge_libraries(_output.threshold)
 
@@ -128,11 +130,11 @@ class _Console:
         level, name = facts.pop("level"), str(facts.pop("logger", ""))
         head = f"{self._paint('2', facts.pop('time'))} {self._paint(_COLOURS[level], f'{level:<7}')}"
         trace = facts.pop("exception", "")
-        event = _escape(str(facts.pop("event")))
+        event = printable(str(facts.pop("event")))
         if not name.startswith("syncd"):
             facts["logger"] = name
         shown = "".join(f" {self._paint('36', key)}={_shown(value)}" for key, value in facts.items())
-        lines = "".join(f"\n    {_escape(line)}" for line in trace.splitlines())
+        lines = "".join(f"\n    {printable(line)}" for line in trace.splitlines())
         return f"{head} {event} {shown}".rstrip().encode(errors="backslashreplace") + lines.encode(
             errors="backslashreplace"
         )
@@ -147,13 +149,9 @@ def _shown(value: object) -> str:
     return text if plain else repr(text)
 
 
-def _escape(text: str) -> str:
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-def _coloured(target: TextIO, environment: Mapping[str, str]) -> bool:
-    """Follow https://no-color.org: any value but the empty one means no colour."""
-    return target.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+def coloured(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a stream wants colour: a terminal, unless NO_COLOR says otherwise (https://no-color.org)."""
+    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 class _Bridge(logging.Handler):

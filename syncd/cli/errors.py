@@ -8,9 +8,10 @@ from typing import Final, TextIO
 import click
 import msgspec
 
-from syncd.cli.output import paint, printable, to_json
+from syncd.cli.output import paint, to_json
 from syncd.core.errors import SettingsError, SyncdError
 from syncd.core.problems import Problem, TreeError
+from syncd.core.text import printable
 
 USAGE: Final = 64  # sysexits.h: EX_USAGE; click's own 2 means "there are changes" here
 _WIDEST_SNIPPET: Final = 100

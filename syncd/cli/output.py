@@ -2,26 +2,18 @@
 
 import base64
 import json
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 import click
 import msgspec
 
+from syncd.core.text import printable
+from syncd.log import coloured
+
 _MOST_RICH_ROWS: Final = 2_000
 """Rich lays out a few thousand rows in a second; longer tables are for pipes and pagers anyway."""
-
-
-def coloured(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a stream wants colour: a terminal without NO_COLOR (https://no-color.org)."""
-    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-
-
-def printable(text: str) -> str:
-    """Escape whatever could steer a terminal or break a line."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def shown_value(value: bytes) -> str:

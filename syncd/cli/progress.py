@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
-from syncd.cli.output import coloured
+from syncd.log import coloured
 
 
 @contextmanager

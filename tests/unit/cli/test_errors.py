@@ -5,11 +5,7 @@ import io
 from syncd.cli.errors import render_error, render_problems
 from syncd.core.errors import Denied, SettingsError, SyncdError
 from syncd.core.problems import Problem, TreeError
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.support.terminal import Terminal
 
 
 def told(error: SyncdError, stream: io.StringIO | None = None) -> str:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from syncd import log
 from tests.support.restored_logging import restored_logging
+from tests.support.terminal import Terminal
 
 
 class Stream(io.TextIOWrapper):
@@ -73,17 +74,25 @@ def test_a_terminal_gets_coloured_lines(start: Start) -> None:
     assert "\x1b[33mwarning\x1b[0m lost the lease  \x1b[36mholder\x1b[0m='node b'" in stream.text
 
 
+@pytest.mark.parametrize(
+    ("stream", "environment", "wanted"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": ""}, True),
+        (Terminal(), {"NO_COLOR": "1"}, False),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_colour_is_for_terminals_that_want_it(stream: io.StringIO, environment: dict[str, str], wanted: bool) -> None:
+    assert log.coloured(stream, environment) is wanted
+
+
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_without_colour_gets_plain_lines(start: Start, environment: dict[str, str]) -> None:
     stream = start(terminal=True, **environment)
     log.get_logger("syncd.daemon").info("applied 3 changes", keys=3)
     assert stream.text[8:] == " info    applied 3 changes  keys=3\n"
-
-
-def test_an_empty_no_color_keeps_colour(start: Start) -> None:
-    stream = start(terminal=True, NO_COLOR="")
-    log.get_logger("syncd").info("hello")
-    assert "\x1b[" in stream.text
 
 
 def test_console_lines_in_a_pipe_have_no_colour(start: Start) -> None:
