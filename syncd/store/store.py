@@ -27,20 +27,26 @@ from syncd.store.endpoint import Endpoint
 from syncd.store.faults import UNKNOWN_HINT, AclsOff, refused
 from syncd.store.listing import Gathering
 from syncd.store.pieces import Pieces
-from syncd.store.transport import Client, Params
+from syncd.store.transport import PATIENCE, Client, Params
 
 _CONSISTENT: Final = (("consistent", ""),)
+_LIST_PATIENCE: Final = 10
+"""A list may take so many times longer: it can be 30 MB."""
 _EMBEDDED: Final = "+syncd.embedded"
 """How the version of syncd's own store ends."""
 
 
 class Store:
-    """One prefix of one store. Close it, or use it as a context manager; needs a running event loop."""
+    """One prefix of one store. Close it, or use it as a context manager; needs a running event loop.
 
-    def __init__(self, endpoint: Endpoint, prefix: str) -> None:
+    ``patience`` is how many seconds a call that does not block may take, its whole answer included.
+    """
+
+    def __init__(self, endpoint: Endpoint, prefix: str, *, patience: float = PATIENCE) -> None:
         self._endpoint = endpoint
         self._prefix = prefix
-        self._client = Client(endpoint)
+        self._patience = patience
+        self._client = Client(endpoint, patience)
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,7 +68,8 @@ class Store:
         path = f"/v1/kv/{keys.own_prefix(self._prefix)}"
         where = f"list of {self._prefix!r} at {self._endpoint}"
         gathering, pieces = Gathering(self._prefix, intern, where=where), Pieces(FOUND.decode)
-        async with self._client.http.open("GET", path, (("recurse", ""), *_CONSISTENT)) as answer:
+        params, patience = (("recurse", ""), *_CONSISTENT), self._patience * _LIST_PATIENCE
+        async with self._client.http.open("GET", path, params, patience=patience) as answer:
             index = trusted_index(answer.headers, where)
             if answer.status == 404:
                 return gathering.finish(index)

@@ -31,6 +31,7 @@ _WAIT = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)?\Z")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 _CONSULS_WAIT: Final = 300.0
 _BUFFER: Final = 256 * 1024
+_CONNECT: Final = 10.0
 
 
 class _Lost(Exception):
@@ -40,8 +41,9 @@ class _Lost(Exception):
 class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carries no types
     """Sends a request once, and raises a typed error for whatever is not an answer."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, patience: float = PATIENCE) -> None:
         self._endpoint = endpoint
+        self._patience = patience
         self._opened: aiohttp.ClientSession | None = None
 
     def get(
@@ -116,6 +118,8 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         params: Params = (),
         body: bytes = b"",
         headers: Mapping[str, str] = {},
+        *,
+        patience: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request and hand out the answer while its body is still coming.
 
@@ -124,8 +128,9 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         """
         where = f"{method} {path} at {self._endpoint}"
         write = method not in _READS
+        timeout = aiohttp.ClientTimeout(total=deadline(params, patience or self._patience), sock_connect=_CONNECT)
         try:
-            response = await self._send(method, path, params, body, headers)
+            response = await self._send(method, self._url(path, params), body, headers, timeout)
             try:
                 if response.status not in ANSWERS:
                     text = await response.content.read(_BUFFER)
@@ -138,27 +143,32 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
             raise self._broken(error, write=write, where=where) from None
 
     async def _send(
-        self, method: str, path: str, params: Params, body: bytes, headers: Mapping[str, str]
+        self, method: str, url: yarl.URL, body: bytes, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         token = self._endpoint.token
-        response = await self._send_as(token.current(), method, path, params, body, headers)
+        response = await self._send_as(token.current(), method, url, body, headers, timeout)
         if response.status == 403 and token.refresh():
             response.release()
             # A refused request was not done, so that it may be sent again.
-            response = await self._send_as(token.current(), method, path, params, body, headers)
+            response = await self._send_as(token.current(), method, url, body, headers, timeout)
         return response
 
     async def _send_as(
-        self, token: str | None, method: str, path: str, params: Params, body: bytes, headers: Mapping[str, str]
+        self,
+        token: str | None,
+        method: str,
+        url: yarl.URL,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        all_headers = {"X-Consul-Token": token, **headers} if token else headers
         return await self._session().request(
             method,
-            self._url(path, params),
+            url,
             data=body or None,
-            headers=all_headers,
+            headers={"X-Consul-Token": token, **headers} if token else headers,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=patience(params), sock_connect=10),
+            timeout=timeout,
             server_hostname=self._endpoint.server_name or None,
             middlewares=() if method in _READS else (_once,),
         )
@@ -228,11 +238,11 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         raise _Lost(_reason(error)) from None
 
 
-def patience(params: Params) -> float:
+def deadline(params: Params, patience: float = PATIENCE) -> float:
     """Return how long to wait for an answer: a blocking query lasts its wait and up to a sixteenth more."""
     named = dict(params)
     if not named.get("index"):
-        return PATIENCE
+        return patience
     found = _WAIT.match(str(named.get("wait", f"{_CONSULS_WAIT}s")))
     wait = float(found[1]) * _UNITS[found[2]] if found else _CONSULS_WAIT
     return wait * 17 / 16 + 10
@@ -248,12 +258,13 @@ class Client(consul.base.Consul):  # type: ignore[misc]  # py-consul carries no 
 
     http: Transport
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, patience: float = PATIENCE) -> None:
         self._endpoint = endpoint
+        self._patience = patience
         super().__init__(host=endpoint.address.host, port=endpoint.address.port, scheme="http", verify=True)
         # py-consul lets CONSUL_HTTP_TOKEN win over everything; the transport knows the token that counts.
         self.token = None
 
     def http_connect(self, *_: object) -> Transport:
         """Hand our transport to py-consul's constructor."""
-        return Transport(self._endpoint)
+        return Transport(self._endpoint, self._patience)
