@@ -35,7 +35,7 @@ class Sorted(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...]
 
 
-class ParsedFile(msgspec.Struct, frozen=True):
+class ParsedFile(msgspec.Struct, frozen=True, weakref=True):
     """What one file yields: keys relative to the prefix, errors and warnings."""
 
     keys: Mapping[str, DesiredKey]
