@@ -1,0 +1,131 @@
+"""Noticing at once that a branch may have moved or a file may have been edited."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from syncd.git.repository import Repository
+from syncd.log import get_logger
+
+RESCAN: Final = 5.0
+"""Seconds between two looks that need no notification: bind and network mounts send none."""
+
+_log = get_logger(__name__)
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """How one set of folders is watched; times in milliseconds, as watchfiles takes them.
+
+    ``folders`` is asked again whenever something changed, because a folder of refs comes and goes with its refs.
+    """
+
+    folders: Callable[[], tuple[Path, ...]]
+    counts: Callable[[Path], bool]
+    recursive: bool
+    debounce: int
+    step: int
+
+
+def watch_refs(repository: Repository, branch: str) -> Watch:
+    """Watch what can move a branch or HEAD: loose refs, packed refs. Its steps are short: people wait for it."""
+    refs = repository.common / "refs"
+    chain = [refs, *((refs / "heads" / branch).parents)]
+
+    def folders() -> tuple[Path, ...]:
+        wanted = {repository.common, repository.own, *(folder for folder in chain if refs in (folder, *folder.parents))}
+        return tuple(sorted(folder for folder in wanted if folder.is_dir()))
+
+    def counts(path: Path) -> bool:
+        if path.parent in (repository.common, repository.own):
+            return path.name in ("packed-refs", "HEAD", "refs", "shallow")
+        return path.suffix != ".lock"
+
+    return Watch(folders, counts, recursive=False, debounce=10, step=2)
+
+
+def watch_files(root: Path) -> Watch:
+    """Watch the tree's files on disk; an editor's several steps of one save count once."""
+
+    def folders() -> tuple[Path, ...]:
+        return (root,) if root.is_dir() else ()
+
+    return Watch(folders, lambda path: ".git" not in path.parts, recursive=True, debounce=50, step=25)
+
+
+async def follow(
+    watches: Iterable[Watch], look: Callable[[], Awaitable[object]], *, every: float = RESCAN
+) -> AsyncGenerator[None, None]:
+    """Yield once, then after every possible change; several changes while the reader is busy count once.
+
+    ``look`` returns what tells one state from another; asked ``every`` few seconds, it is the net under the watches.
+    """
+    changed = asyncio.Event()
+    changed.set()
+    tasks = [asyncio.create_task(_watch(watch, changed, every)) for watch in watches]
+    tasks.append(asyncio.create_task(_rescan(look, changed, every)))
+    try:
+        # A task's first step sets its watch up, so nothing is missed between the first look and the first watch.
+        await asyncio.sleep(0)
+        while True:
+            await changed.wait()
+            changed.clear()
+            yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watch(watch: Watch, changed: asyncio.Event, every: float) -> None:
+    while True:
+        try:
+            await _watch_while_there(watch, changed, every)
+        except Exception as error:  # noqa: BLE001  # whatever a watch met, the rescan goes on
+            _log.warning("a watch failed; looking every few seconds instead", why=str(error))
+        await asyncio.sleep(every)
+
+
+async def _watch_while_there(watch: Watch, changed: asyncio.Event, every: float) -> None:
+    """Watch until there is nothing to be watched, anew whenever the folders became other ones."""
+    from watchfiles import awatch  # noqa: PLC0415  # takes longer than a short command, which follows nothing
+
+    while folders := _identify(watch.folders()):
+        async with aclosing(
+            awatch(
+                *(path for path, _ in folders),
+                watch_filter=lambda _, path: watch.counts(Path(path)),
+                debounce=watch.debounce,
+                step=watch.step,
+                recursive=watch.recursive,
+                rust_timeout=int(every * 1000),
+                yield_on_timeout=True,
+            )
+        ) as batches:
+            async for changes in batches:
+                same = _identify(watch.folders()) == folders
+                if changes or not same:
+                    changed.set()
+                if not same:
+                    break
+
+
+def _identify(folders: Iterable[Path]) -> tuple[tuple[Path, int], ...]:
+    found = []
+    for folder in folders:
+        with suppress(OSError):  # gone since it was listed
+            found.append((folder, folder.stat().st_ino))
+    return tuple(found)
+
+
+async def _rescan(look: Callable[[], Awaitable[object]], changed: asyncio.Event, every: float) -> None:
+    known = await look()
+    while True:
+        await asyncio.sleep(every)
+        now = await look()
+        if now != known:
+            changed.set()
+        known = now

@@ -1,0 +1,72 @@
+"""Questions on history: how two commits stand to each other, and who wrote a line."""
+
+from typing import Final
+
+from syncd.core.errors import GitError
+from syncd.core.history import Relation
+from syncd.git.commits import Commits
+from syncd.git.process import Git
+from syncd.git.raw import is_oid
+from syncd.git.repository import Repository
+
+_NEAR: Final = 64
+"""Commits looked at one by one before a git process is started: the ordinary case is the very next commit."""
+
+
+class History:
+    """Answers from a repository's commits."""
+
+    def __init__(self, repository: Repository, git: Git, commits: Commits) -> None:
+        self._repository = repository
+        self._git = git
+        self._commits = commits
+
+    async def relation(self, held: str, target: str) -> Relation:
+        """Tell what the target commit is, seen from the one held."""
+        if held == target:
+            return Relation.SAME
+        if not (await self._commits.exists(held) and await self._commits.exists(target)):
+            return Relation.UNKNOWN
+        if await self._is_near(held, target):
+            return Relation.DESCENDANT
+        return await self._far(held, target)
+
+    async def last_change(self, path: str, line: int, commit: str) -> str | None:
+        """Name the commit that wrote a line (0: that last touched the file), as seen from a commit."""
+        if line < 1:
+            answer = await self._git.run("rev-list", "-1", commit, "--", path)
+        else:
+            # The option is reset because a file that it names and that is missing is an error.
+            options = ("--porcelain", "--no-textconv", "-L", f"{line},{line}")
+            answer = await self._git.run("-c", "blame.ignoreRevsFile=", "blame", *options, commit, "--", path)
+        found = answer.text[: 2 * self._repository.oid_bytes]
+        return found if answer.code == 0 and is_oid(found) else None
+
+    async def _is_near(self, held: str, target: str) -> bool:
+        seen, level = {target}, [target]
+        while level and len(seen) < _NEAR:
+            parents = [parent for commit in await self._commits.read(level) for parent in commit.parents]
+            if held in parents:
+                return True
+            level = [parent for parent in dict.fromkeys(parents) if parent not in seen]
+            seen.update(level)
+        return False
+
+    async def _far(self, held: str, target: str) -> Relation:
+        try:
+            if await self._is_ancestor(held, target):
+                return Relation.DESCENDANT
+            if await self._is_ancestor(target, held):
+                return Relation.BEHIND
+        except GitError:  # a commit between them is missing
+            return Relation.UNKNOWN
+        return Relation.UNKNOWN if self._is_shallow() else Relation.REWRITTEN
+
+    async def _is_ancestor(self, commit: str, of: str) -> bool:
+        answer = await self._git.run("merge-base", "--is-ancestor", commit, of)
+        if answer.code > 1:
+            raise GitError(answer.complaint, where=str(self._repository.root))
+        return answer.code == 0
+
+    def _is_shallow(self) -> bool:
+        return (self._repository.common / "shallow").exists()
