@@ -8,6 +8,7 @@ costs the server eight times as much), no redirects, typed errors, and no write 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -22,6 +23,7 @@ from syncd.store.faults import ANSWERS, BUSY_HINT, UNKNOWN_HINT, fault_of
 
 Params = Sequence[tuple[str, Any]]
 Answer = TypeVar("Answer")
+_Ask = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 PATIENCE: Final = 30.0
 """Seconds for a call that does not block."""
@@ -128,9 +130,18 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         """
         where = f"{method} {path} at {self._endpoint}"
         write = method not in _READS
-        timeout = aiohttp.ClientTimeout(total=deadline(params, patience or self._patience), sock_connect=_CONNECT)
+        ask = partial(
+            self._session().request,
+            method,
+            self._url(path, params),
+            data=body or None,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=deadline(params, patience or self._patience), sock_connect=_CONNECT),
+            server_hostname=self._endpoint.server_name or None,
+            middlewares=(_once,) if write else (),
+        )
         try:
-            response = await self._send(method, self._url(path, params), body, headers, timeout)
+            response = await self._send(ask, headers)
             try:
                 if response.status not in ANSWERS:
                     text = await response.content.read(_BUFFER)
@@ -142,36 +153,14 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
             # "from None": aiohttp's errors carry the request's headers, and so the token.
             raise self._broken(error, write=write, where=where) from None
 
-    async def _send(
-        self, method: str, url: yarl.URL, body: bytes, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
+    async def _send(self, ask: _Ask, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         token = self._endpoint.token
-        response = await self._send_as(token.current(), method, url, body, headers, timeout)
+        response = await ask(headers=_with_token(headers, token.current()))
         if response.status == 403 and token.refresh():
             response.release()
             # A refused request was not done, so that it may be sent again.
-            response = await self._send_as(token.current(), method, url, body, headers, timeout)
+            response = await ask(headers=_with_token(headers, token.current()))
         return response
-
-    async def _send_as(
-        self,
-        token: str | None,
-        method: str,
-        url: yarl.URL,
-        body: bytes,
-        headers: Mapping[str, str],
-        timeout: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
-        return await self._session().request(
-            method,
-            url,
-            data=body or None,
-            headers={"X-Consul-Token": token, **headers} if token else headers,
-            allow_redirects=False,
-            timeout=timeout,
-            server_hostname=self._endpoint.server_name or None,
-            middlewares=() if method in _READS else (_once,),
-        )
 
     def _url(self, path: str, params: Params) -> yarl.URL:
         query = urlencode([*params, *self._endpoint.scope], quote_via=quote)
@@ -223,6 +212,10 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         if not address.port and not address.socket:
             return "the address names no port, which means port 80 or 443, as for the Consul CLI; Consul's is 8500"
         return "check that the store runs there"
+
+
+def _with_token(headers: Mapping[str, str], token: str | None) -> Mapping[str, str]:
+    return {"X-Consul-Token": token, **headers} if token else headers
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -36,14 +36,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 from urllib.parse import quote
 
 import pytest
+
+from tests.support.waiting import wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PORTS_EACH: Final = 4  # HTTP, server, serf LAN, serf WAN
@@ -56,7 +57,7 @@ _serial = itertools.count(1)
 
 
 class NotReady(Exception):
-    """The agent ended, or did not answer in time; holds the end of its log."""
+    """The agent ended, or there is no room for it; holds the end of its log."""
 
 
 class Ports:
@@ -182,9 +183,9 @@ class ConsulAgent:
             self.process.send_signal(signal.SIGCONT)
             self.process.wait(timeout=30)
 
-    def wait_ready(self, timeout: float = 30) -> None:
+    def wait_ready(self) -> None:
         """Wait until the agent serves reads and writes of keys, which is after it has a leader."""
-        wait_for(self._serves, timeout, lambda: f"{self.name} is not ready:\n{self.log_tail()}")
+        wait_until(self._serves, f"{self.name} serves", self.log_tail)
 
     def _serves(self) -> bool:
         if self.process.poll() is not None:
@@ -295,15 +296,6 @@ class ConsulAgent:
         self.json("PUT", f"/v1/session/destroy/{session}")
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 30, failure: Callable[[], str] = lambda: "") -> None:
-    """Wait until a condition holds; NotReady with ``failure()`` after ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise NotReady(failure())
-        time.sleep(0.02)
-
-
 @contextmanager
 def start_agent(
     *, data_dir: Path | None = None, acl: bool = False, hcl: str = "", arguments: Sequence[str] = ()
@@ -334,7 +326,7 @@ def _bootstrap(agent: ConsulAgent) -> str:
         found.extend([json.loads(body)["SecretID"]] if status == 200 else [])
         return bool(found)
 
-    wait_for(done, failure=agent.log_tail)
+    wait_until(done, "ACLs are bootstrapped", agent.log_tail)
     return found[0]
 
 
@@ -350,11 +342,11 @@ def three_servers(folder: Path, *, hcl: str = "") -> Iterator[list[ConsulAgent]]
             mode = ["-server", "-bootstrap-expect", "3", "-retry-interval", "1s", "-data-dir", str(data)]
             servers.append(stack.enter_context(_launch([*mode, *join, *_hcl(hcl)], data, wait=False)))
         for server in servers:
-            server.wait_ready(60)
+            server.wait_ready()
         yield servers
 
 
-def leader_of(servers: Sequence[ConsulAgent], timeout: float = 30) -> ConsulAgent:
+def leader_of(servers: Sequence[ConsulAgent]) -> ConsulAgent:
     """Find the server that leads, as one of these says; waits for an election among them to end."""
     found: list[ConsulAgent] = []
 
@@ -365,7 +357,7 @@ def leader_of(servers: Sequence[ConsulAgent], timeout: float = 30) -> ConsulAgen
                 found.extend(each for each in servers if said.strip() == f'"{each.raft_address}"'.encode())
         return bool(found)
 
-    wait_for(known, timeout, lambda: "no server names one of these as leader")
+    wait_until(known, "a server names one of these as leader")
     return found[0]
 
 
@@ -382,7 +374,7 @@ def _launch(arguments: Sequence[str], folder: Path, *, wait: bool = True) -> Ite
             agent.launch()
             try:
                 agent.wait_ready() if wait else _settle(agent)
-            except NotReady:
+            except (NotReady, AssertionError):
                 if last or "address already in use" not in agent.log_tail():
                     raise
                 continue
@@ -401,7 +393,7 @@ def _settle(agent: ConsulAgent) -> None:
             return True
         return False
 
-    wait_for(answers, failure=agent.log_tail)
+    wait_until(answers, f"{agent.name} answers", agent.log_tail)
 
 
 def _agent(arguments: Sequence[str], folder: Path) -> ConsulAgent:
