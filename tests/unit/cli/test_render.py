@@ -20,10 +20,10 @@ def test_the_table_says_key_value_and_place(syncd: Syncd, repository: Repository
     lines = [line.split() for line in syncd("render").out.splitlines()]
     assert lines == [
         ["KEY", "VALUE", "PLACE"],
-        ["config/mordomo/brain/model", "qwen2.5:3b", "config/mordomo/brain.yaml:1:8"],
-        ["config/mordomo/brain/temperature", "0.7", "config/mordomo/brain.yaml:2:14"],
-        ["config/mordomo/tts/voice", "pt_BR-faber-medium", "config/mordomo/tts.yaml:1:8"],
-        ["config/mordomo/wake_word/sensitivity", "0.7", "config/mordomo/wake_word.yaml:1:14"],
+        ["config/mordomo/brain/model", "qwen2.5:3b", "config/mordomo/brain.yaml:1:1"],
+        ["config/mordomo/brain/temperature", "0.7", "config/mordomo/brain.yaml:2:1"],
+        ["config/mordomo/tts/voice", "pt_BR-faber-medium", "config/mordomo/tts.yaml:1:1"],
+        ["config/mordomo/wake_word/sensitivity", "0.7", "config/mordomo/wake_word.yaml:1:1"],
     ]
 
 

@@ -77,6 +77,7 @@ def test_a_setting_for_the_work_tree_gives_way_to_a_commit(
 ) -> None:
     commit = repository.commit(SEED)
     (tmp_path / "syncd.toml").write_text("[source]\nworktree = true\n")
+    repository.write({"tts.yaml": "a: 1\nb: 2\n"})
     assert syncd("validate", "--at", commit[:10]).out.endswith(f"at {commit[:7]}: valid\n")
     assert syncd("validate").out.endswith("of the work tree: valid\n")
 
