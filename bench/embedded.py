@@ -1,6 +1,6 @@
 """The embedded store against a disk-backed Consul, in one run: ratios of time, embedded over Consul.
 
-    .venv/bin/python bench/embedded.py
+.venv/bin/python bench/embedded.py
 """
 
 import asyncio

@@ -1,51 +1,45 @@
 """The durable log: what has been committed here survives a crash of the process or the machine."""
 
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib import resources
+import fcntl
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from syncd.core.errors import StateError
+from syncd.database import open_database
 from syncd.embedded.records import Entry, Session
 from syncd.embedded.state import Image, Indexes
 from syncd.embedded.step import Changes
 
 K = TypeVar("K", bytes, str)
 R = TypeVar("R")
-_UNSIGNED = 2**64
+_UNSIGNED: Final = 2**64
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
 class Database:
     """An SQLite file that one process holds at a time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._explained():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            self._sql = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._lock = _lock(path)
         try:
-            with self._explained():
-                self._take()
-                self._migrate()
-        except BaseException:
-            self._sql.close()
+            self._sql = open_database(path, _MIGRATIONS, synchronous="FULL")
+        except StateError:
+            os.close(self._lock)
             raise
 
     def load(self) -> Image:
         """Read all that was committed."""
-        with self._explained():
-            return Image(
-                Indexes(*self._sql.execute("SELECT last, keys, sessions FROM indexes").fetchone()),
-                dict(map(_entry, self._sql.execute("SELECT * FROM entries"))),
-                dict(self._sql.execute("SELECT * FROM tombstones")),
-                dict(map(_session, self._sql.execute("SELECT * FROM sessions"))),
-            )
+        return Image(
+            Indexes(*self._sql.execute("SELECT last, keys, sessions FROM indexes").fetchone()),
+            dict(map(_entry, self._sql.execute("SELECT * FROM entries"))),
+            dict(self._sql.execute("SELECT * FROM tombstones")),
+            dict(map(_session, self._sql.execute("SELECT * FROM sessions"))),
+        )
 
     def commit(self, changes: Changes, indexes: Indexes) -> None:
         """Write ``changes`` durably, all or nothing."""
@@ -61,6 +55,7 @@ class Database:
     def close(self) -> None:
         """Let the file go."""
         self._sql.close()
+        os.close(self._lock)
 
     def _write(self, changes: Changes, indexes: Indexes) -> None:
         self._replace("entries", "key", changes.entries, _entry_row)
@@ -80,43 +75,22 @@ class Database:
             places = ", ".join("?" * len(here[0]))
             self._sql.executemany(f"REPLACE INTO {table} VALUES ({places})", here)  # noqa: S608  # our own names
 
-    def _take(self) -> None:
-        # In this mode SQLite's lock is held from here until the file is closed or the process is gone.
-        self._sql.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._sql.execute("PRAGMA journal_mode = WAL")
-        self._sql.execute("PRAGMA synchronous = FULL")
-        self._sql.execute("BEGIN EXCLUSIVE")
-        self._sql.execute("COMMIT")
 
-    def _migrate(self) -> None:
-        migrations = _migrations()
-        (version,) = self._sql.execute("PRAGMA user_version").fetchone()
-        if version > len(migrations):
-            raise StateError(
-                f"the database is of version {version}, this syncd knows up to {len(migrations)}",
-                where=str(self._path),
-                hint="use the newer syncd that wrote it, or another file",
-            )
-        for number, migration in enumerate(migrations[version:], version + 1):
-            self._sql.executescript(f"BEGIN; {migration}; PRAGMA user_version = {number}; COMMIT;")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as problem:
-            busy = problem.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-            text = "the database is in use by another process" if busy else f"the database cannot be used: {problem}"
-            hint = "stop the other syncd, or name another file" if busy else "name another file, or move this one away"
-            raise StateError(text, where=str(self._path), hint=hint) from problem
-        except OSError as problem:
-            text = f"the database cannot be opened: {problem.strerror}"
-            raise StateError(text, where=str(self._path), hint="check the directory and its owner") from problem
-
-
-def _migrations() -> list[str]:
-    folder = resources.files("syncd.embedded") / "migrations"
-    return [each.read_text() for each in sorted(folder.iterdir(), key=lambda each: each.name)]
+def _lock(path: Path) -> int:
+    """Lock a file beside ``path`` until it is closed, or until this process is gone."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        hint = "check that its directory is there, and its owner and mode"
+        raise StateError(f"the database cannot be opened: {error.strerror}", where=str(path), hint=hint) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        hint = "stop the other syncd, or name another file"
+        raise StateError("the database is in use by another process", where=str(path), hint=hint) from error
+    return lock
 
 
 def _entry_row(key: bytes, e: Entry) -> tuple[Any, ...]:

@@ -1,22 +1,18 @@
 """The running store: a state in memory, its durable log, and those who wait.
 
-A write changes the state at once and is acknowledged when the log has it. The writes of one turn of the event loop, and
-those that arrive while a commit runs, share the next commit. Nothing is answered that is not yet durable.
+A write changes the state at once and is acknowledged when it is durable. Nothing is answered that is not.
 """
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from copy import copy
 from pathlib import Path
 from typing import TypeVar
 
 from syncd.embedded import sessions
 from syncd.embedded.apply import Outcome, apply
+from syncd.embedded.commits import Commits
 from syncd.embedded.database import Database
-from syncd.embedded.errors import NotStored
 from syncd.embedded.records import Session
 from syncd.embedded.state import State
 from syncd.embedded.step import Changes, Step
@@ -34,15 +30,11 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._database = Database(database)
-        self._writer = ThreadPoolExecutor(1, "embedded-log")
+        self._commits = Commits(self._database, self._wake, self._go_back)
         self._watches = Watches()
-        self._gathered = Changes()
-        self._next: asyncio.Future[None] | None = None
-        self._running: asyncio.Future[None] | None = None
-        self._committer: asyncio.Task[None] | None = None
         self._closing = False
         self._state = self._load()
-        self._sweeper = self._loop.call_later(_SWEEP_EVERY, self._sweep)
+        self._sweeper = self._loop.call_later(_SWEEP_EVERY, self._sweep_often)
 
     @property
     def waiting(self) -> int:
@@ -93,14 +85,26 @@ class Node:
     async def close(self) -> None:
         """Commit what is under way and let the database go."""
         self._sweeper.cancel()
-        if self._committer:
-            await self._committer
-        self._writer.shutdown()
+        await self._commits.close()
         self._database.close()
+
+    def sweep(self) -> None:
+        """End the sessions and forget the tombstones whose time is over."""
+        now = self._clock()
+        for name in self._state.expired(now):
+            self._commits.add(sessions.destroy(self._state, name, now), self._state.indexes)
+        step = Step(self._state, now)
+        for key in self._state.stale_tombstones(now):
+            step.reap(key)
+        self._commits.add(step.keep(), self._state.indexes)
+
+    def _sweep_often(self) -> None:
+        self.sweep()
+        self._sweeper = self._loop.call_later(_SWEEP_EVERY, self._sweep_often)
 
     async def _change_of(self, topic: Topic, deadline: float) -> None:
         woken = self._loop.create_future()
-        timer = self._loop.call_at(deadline, _wake, woken)
+        timer = self._loop.call_at(deadline, _end, woken)
         with self._watches.park(topic, woken):
             try:
                 await woken
@@ -108,46 +112,13 @@ class Node:
                 timer.cancel()
 
     async def _settle(self, changes: Changes) -> None:
-        """Wait until ``changes``, and all that was there before them, are durable."""
-        self._gather(changes)
-        done = self._next or self._running
-        if done is not None:
-            await asyncio.shield(done)
+        self._commits.add(changes, self._state.indexes)
+        await self._commits.settled()
 
-    def _gather(self, changes: Changes) -> None:
-        if not changes:
-            return
-        self._gathered.add(changes)
-        if self._next is None:
-            self._next = self._loop.create_future()
-        if self._committer is None:
-            self._committer = self._loop.create_task(self._commit_all())
+    def _wake(self, changes: Changes) -> None:
+        self._watches.notify(changes.entries, sessions=bool(changes.sessions))
 
-    async def _commit_all(self) -> None:
-        while self._next is not None:
-            changes, self._gathered = self._gathered, Changes()
-            self._running, self._next = self._next, None
-            await self._commit(changes, self._running)
-        self._running = self._committer = None
-
-    async def _commit(self, changes: Changes, done: asyncio.Future[None]) -> None:
-        indexes = copy(self._state.indexes)
-        try:
-            await self._loop.run_in_executor(self._writer, self._database.commit, changes, indexes)
-        except sqlite3.Error as problem:
-            self._go_back(done, problem)
-        else:
-            done.set_result(None)
-            self._watches.notify(changes.entries, sessions=bool(changes.sessions))
-
-    def _go_back(self, done: asyncio.Future[None], problem: sqlite3.Error) -> None:
-        """Forget what the disk refused, and all that was built on it; none of it was ever answered."""
-        refusal = NotStored(f"the embedded store cannot write its database: {problem}")
-        for each in (done, self._next):
-            if each is not None:
-                each.set_exception(refusal)
-                each.exception()  # nobody may be waiting for it
-        self._gathered, self._next = Changes(), None
+    def _go_back(self) -> None:
         self._state = self._load()
 
     def _load(self) -> State:
@@ -157,18 +128,7 @@ class Node:
             sessions.extend(state, session, now)
         return state
 
-    def _sweep(self) -> None:
-        """End the sessions and forget the tombstones whose time is over."""
-        now = self._clock()
-        for name in self._state.expired(now):
-            self._gather(sessions.destroy(self._state, name, now))
-        step = Step(self._state, now)
-        for key in self._state.stale_tombstones(now):
-            step.reap(key)
-        self._gather(step.keep())
-        self._sweeper = self._loop.call_later(_SWEEP_EVERY, self._sweep)
 
-
-def _wake(woken: asyncio.Future[None]) -> None:
-    if not woken.done():
-        woken.set_result(None)
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

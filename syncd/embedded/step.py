@@ -85,7 +85,11 @@ class Step:
         return self.changes
 
     def take_back(self) -> None:
-        """Undo the changes of keys; what else a step changes, it changes after its last check."""
+        """Undo the changes of keys; what else a step changes, it changes after its last check.
+
+        The index is used up all the same: errors may have named it.
+        """
+        self.state.indexes.last = self.index
         for key, entry in self._entries_before.items():
             if entry is not None:
                 self._set(key, entry)

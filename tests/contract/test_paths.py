@@ -48,7 +48,9 @@ async def test_a_broken_escape_is_a_bad_request(store: Rest) -> None:
     assert (await store.call("GET", "/v1/kv/%zz")).status == 400
 
 
-@pytest.mark.parametrize("path", ["/v1/nope", "/nope", "/v1", "/v1/kvx", "/v1/txn/", "/v1/session", "/v1/session/list/x"])
+@pytest.mark.parametrize(
+    "path", ["/v1/nope", "/nope", "/v1", "/v1/kvx", "/v1/txn/", "/v1/session", "/v1/session/list/x"]
+)
 async def test_an_unknown_path_answers_404(store: Rest, path: str) -> None:
     assert (await store.call("GET", path)).status == 404
 

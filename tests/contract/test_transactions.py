@@ -77,9 +77,7 @@ async def test_every_failing_operation_is_named(store: Rest) -> None:
         f"failed to set key {a}, index is stale": operation("cas", "a", b"", Index=1),
         f"failed to set key {none}, index is stale": operation("cas", "none", b"", Index=1),
         f"failed to delete key {a}, index is stale": operation("delete-cas", "a", Index=1),
-        f"failed index check for key {a}, current modify index {index} != 1": operation(
-            "check-index", "a", Index=1
-        ),
+        f"failed index check for key {a}, current modify index {index} != 1": operation("check-index", "a", Index=1),
         f"failed to check index, key {none} doesn't exist": operation("check-index", "none", Index=1),
         f'failed session check for key {a}, current session "" != "{held}"': operation(
             "check-session", "a", Session=held
@@ -197,7 +195,7 @@ async def test_64_operations_are_taken_and_more_than_128_are_not(store: Rest) ->
 
 
 @pytest.mark.parametrize("chunked", [None, True])
-async def test_a_body_over_524288_bytes_is_refused(store: Rest, chunked: bool | None) -> None:  # noqa: FBT001
+async def test_a_body_over_524288_bytes_is_refused(store: Rest, chunked: bool | None) -> None:
     body = b"[" + b" " * 524_287 + b"]"
     answer = await store.call("PUT", "/v1/txn", body, chunked=chunked)
     assert answer.status == 413
