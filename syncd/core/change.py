@@ -101,7 +101,8 @@ def decide_unwanted(
         return Decision(None, "foreign")
     secret = based is None or based.secret
     if kept:
-        return Decision(Change(Operation.RELEASE, key, live, None, secret) if owned else None, kept)
+        free = owned and not live.session  # the mark of a locked key waits: it is not worth a conflict
+        return Decision(Change(Operation.RELEASE, key, live, None, secret) if free else None, kept)
     delete = Change(Operation.DELETE, key, live, None, secret)
     if live.session:
         return Decision(delete, "conflict")

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from syncd.core.documents import UNREADABLE, format_of
 from syncd.core.errors import RecordError
 
 FORMAT: Final = 1
@@ -53,15 +54,15 @@ def decode(text: bytes | None) -> Control:
     if text is None:
         return Control()
     try:
-        control = msgspec.json.decode(text, type=Control)
-    except msgspec.MsgspecError as error:
+        found = format_of(text)
+        if found != FORMAT:
+            raise RecordError(
+                f"the orders at .syncd/control have format {found}, this syncd knows {FORMAT}",
+                hint="upgrade syncd on this node; nothing is written while they cannot be read",
+            )
+        return msgspec.json.decode(text, type=Control)
+    except UNREADABLE as error:
         raise RecordError(
             f"the orders at .syncd/control are damaged: {error}",
             hint="nothing is written while they cannot be read; delete that key to withdraw all orders",
         ) from None
-    if control.format != FORMAT:
-        raise RecordError(
-            f"the orders at .syncd/control have format {control.format}, this syncd knows {FORMAT}",
-            hint="upgrade syncd on this node",
-        )
-    return control

@@ -1,11 +1,11 @@
 """What a commit says: the values that the mapping makes and the planner reads."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from syncd.core.digest import value_hash
+from syncd.core.digest import shown_hash, value_hash
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -30,6 +30,14 @@ class DesiredKey(msgspec.Struct, frozen=True, gc=False):
     column: int
     secret: bool
     policy: Policy
+
+    def __repr__(self) -> str:
+        """Never show the value, secret or not: a stray log line or traceback would."""
+        return f"DesiredKey({shown_hash(self.value)} at {self.path}:{self.line}:{self.column})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Keep rich, which looks here first, to the same."""
+        return [("value", shown_hash(self.value)), ("path", self.path), ("line", self.line), ("column", self.column)]
 
     @property
     def hash(self) -> bytes:

@@ -24,7 +24,7 @@ class Guard(StrEnum):
 
 NEVER_LIFTED: Final = frozenset({Guard.BEHIND})
 MASS_DELETE_KEYS: Final = 10
-MASS_DELETE_SHARE: Final = 0.10
+MASS_DELETE_DIVISOR: Final = 10
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -51,9 +51,14 @@ class Refused(SyncdError):
         self.hash = hash_
 
 
+def delete_limit(owned: int) -> int:
+    """Return how many of so many owned keys may go without a person: ten, or a tenth if that is more."""
+    return max(MASS_DELETE_KEYS, owned // MASS_DELETE_DIVISOR)
+
+
 def too_many_deletes(deletes: int, owned: int) -> bool:
     """Tell whether so many deletes of so many owned keys need a person."""
-    return deletes > max(MASS_DELETE_KEYS, owned * MASS_DELETE_SHARE)
+    return deletes > delete_limit(owned)
 
 
 def empty(owned: int) -> Refusal:
@@ -69,7 +74,7 @@ def mass_delete(deletes: int, owned: int) -> Refusal:
     """Refuse to delete a large share of the keys."""
     return Refusal(
         Guard.MASS_DELETE,
-        f"{deletes} of {owned} keys would be deleted (more than {max(MASS_DELETE_KEYS, int(owned * MASS_DELETE_SHARE))})",
+        f"{deletes} of {owned} keys would be deleted (more than {delete_limit(owned)})",
         "look at the plan: syncd plan",
     )
 
@@ -102,25 +107,25 @@ def other_lineage(held: str, own: str) -> Refusal:
     )
 
 
-def history(relation: Relation, held: str, target: str) -> Refusal | None:
-    """Refuse a commit that does not follow the one that the store holds."""
-    old, new = held[:7], target[:7]
+def history(relation: Relation, held: tuple[str, ...], target: str) -> Refusal | None:
+    """Refuse a commit that does not follow those that the store holds (two while one is being applied)."""
+    old, new = " and ".join(commit[:7] for commit in held), target[:7]
     if relation is Relation.BEHIND:
         return Refusal(
             Guard.BEHIND,
-            f"commit {new} is older than {old}, which the store holds",
+            f"commit {new} is older than what the store holds ({old})",
             "update this clone (git pull); to go back, commit a revert (git revert)",
         )
     if relation is Relation.REWRITTEN:
         return Refusal(
             Guard.REWRITTEN,
-            f"commit {new} does not follow {old}, which the store holds: history was rewritten",
+            f"commit {new} does not follow what the store holds ({old}): history was rewritten",
             "check who forced the push",
         )
     if relation is Relation.UNKNOWN:
         return Refusal(
             Guard.UNKNOWN_HISTORY,
-            f"commit {old}, which the store holds, cannot be found in the history of {new} in this clone",
+            f"this clone cannot tell whether commit {new} follows what the store holds ({old})",
             "fetch, or deepen a shallow clone (git fetch --unshallow)",
         )
     return None

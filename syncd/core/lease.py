@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from syncd.core.documents import UNREADABLE
+
 
 class LeaseState(StrEnum):
     """Where a node stands on its way to the right to write."""
@@ -63,5 +65,5 @@ def holder_of(value: bytes) -> str:
     """Name the holder from the lease's value, whatever somebody wrote there."""
     try:
         return msgspec.json.decode(value, type=Holder).holder
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return "somebody who left no name"

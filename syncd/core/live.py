@@ -1,6 +1,10 @@
 """What the store holds."""
 
+from typing import Any
+
 import msgspec
+
+from syncd.core.digest import shown_hash
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -13,6 +17,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     flags: int
     index: int
     session: str = ""
+
+    def __repr__(self) -> str:
+        """Never show the value, which may be a secret: a stray log line or traceback would."""
+        return f"Entry({shown_hash(self.value)}, flags={self.flags:#x}, index={self.index})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Keep rich, which looks here first, to the same."""
+        return [("value", shown_hash(self.value)), ("flags", self.flags), ("index", self.index)]
 
 
 class Listing(msgspec.Struct, frozen=True):

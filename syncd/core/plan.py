@@ -14,15 +14,15 @@ from syncd.core.guards import Refusal, Refused
 from syncd.core.history import Relation
 from syncd.core.live import Entry
 from syncd.core.mark import mark_of
-from syncd.core.record import Record, commit_to_follow
+from syncd.core.record import Record, commits_to_follow
 
 
 class Situation(msgspec.Struct, frozen=True):
     """All that a plan is made from.
 
-    ``base`` is None where only marks tell what was applied. ``relation`` is that of ``commit`` to the applied one.
-    ``lineage`` is the one that this node remembers, if any. ``only`` limits the plan to keys that can differ: those
-    that changed since the base, given a mirror that equalled it.
+    ``base`` is None where only marks tell what was applied. ``relation`` is the gravest of those between ``commit`` and
+    ``record.commits_to_follow``. ``lineage`` is the one that this node remembers, if any. ``only`` limits the plan to
+    keys that can differ: those that changed since the base, given a mirror that equalled it.
     """
 
     source: str
@@ -48,8 +48,8 @@ class Plan(msgspec.Struct, frozen=True):
     """What an apply would do, in the order of the keys.
 
     ``withheld`` are deletes that wait for an approval; ``left`` are differences that stay; ``owned`` counts the keys
-    that syncd may speak for; ``foreign`` counts live keys that are nobody's business here.
-    ``rebuilt`` goes into the next record.
+    that syncd may speak for; ``foreign`` counts live keys that are nobody's business here. ``rebuilt`` goes into the
+    next record. ``partial``: only some keys were looked at, so withheld deletes and foreign keys may be missing here.
     """
 
     source: str
@@ -66,6 +66,7 @@ class Plan(msgspec.Struct, frozen=True):
     owned: int
     foreign: int
     rebuilt: bool
+    partial: bool = False
     lifted: tuple[str, ...] = ()
 
     @property
@@ -92,11 +93,15 @@ class Plan(msgspec.Struct, frozen=True):
 
         Covers source, prefix, epoch, both commits, the guards, and deletes, takeovers and withheld deletes with the
         hash of the live value; no indexes, no times, no ordinary updates, so that those do not void an approval.
+        Lifting what it names does not change it.
         """
         grave = [change for change in self.changes if change.operation in (Operation.DELETE, Operation.TAKEOVER)]
         grave += [change for change, _ in self.withheld]
         rows = sorted((change.operation, change.key, _live_hash(change)) for change in grave)
-        covered = (self.source, self.prefix, self.epoch, self.applied, self.commit.id, self.liftable, rows)
+        lifting = sorted({*self.liftable, *self.lifted})
+        # A commit id fixes every value that would be written; uncommitted edits are fixed by their digest alone.
+        target = f"{self.commit.id}+{self.digest:x}" if self.commit.worktree else self.commit.id
+        covered = (self.source, self.prefix, self.epoch, self.applied, target, lifting, rows)
         return sha256(msgspec.json.encode(covered)).hexdigest()[:16]
 
     def demand(self) -> None:
@@ -113,13 +118,14 @@ class Plan(msgspec.Struct, frozen=True):
         """Lift the named guards and let the deletes through that were withheld for a named reason."""
         allowed = set(names) - guards.NEVER_LIFTED
         freed = [change for change, why in self.withheld if why in allowed]
+        withheld = tuple(pair for pair in self.withheld if pair[1] not in allowed)
         return msgspec.structs.replace(
             self,
             changes=_sorted([*self.changes, *freed]),
-            withheld=tuple(pair for pair in self.withheld if pair[1] not in allowed),
+            withheld=withheld,
             refusals=tuple(refusal for refusal in self.refusals if refusal.guard not in allowed),
-            rebuilt=self.rebuilt and any(why == "unproved" and why not in allowed for _, why in self.withheld),
-            lifted=tuple(sorted(allowed & set(self.liftable))),
+            rebuilt=self.rebuilt and (self.partial or _any_unproved(withheld)),
+            lifted=tuple(sorted({*self.lifted, *(allowed & set(self.liftable))})),
         )
 
 
@@ -133,8 +139,8 @@ def make_plan(situation: Situation) -> Plan:
     left = tuple(
         Left(key, d.why) for key, d in decisions if d.why and (d.change is None or d.why in ("prune", "ignored"))
     )
-    owned = _owned(situation)
-    record = situation.record
+    owned = max(_owned(situation), sum(change.operation is Operation.DELETE for change in changes))
+    record, partial = situation.record, situation.only is not None
     return Plan(
         source=situation.source,
         prefix=situation.prefix,
@@ -149,7 +155,8 @@ def make_plan(situation: Situation) -> Plan:
         digest=situation.desired.digest,
         owned=owned,
         foreign=_foreign(situation),
-        rebuilt=_lost(situation) or any(why == "unproved" for _, why in withheld),
+        rebuilt=_any_unproved(withheld) or (partial and record is not None and record.rebuilt),
+        partial=partial,
     )
 
 
@@ -161,7 +168,9 @@ def _decisions(situation: Situation) -> list[tuple[str, Decision]]:
         situation.base,
     )
     keys = situation.only if situation.only is not None else wanted.keys() | live.keys()
-    lost, rebuilt = _lost(situation), bool(situation.record and situation.record.rebuilt)
+    record = situation.record
+    trusted = record is not None and record.applied is not None
+    doubted = record is not None and record.rebuilt
     found: list[tuple[str, Decision]] = []
     for key in keys:
         want, have = wanted.get(key), live.get(key)
@@ -173,20 +182,12 @@ def _decisions(situation: Situation) -> list[tuple[str, Decision]]:
             decision = decide_wanted(key, want, have, based, mark)
         elif have is not None:
             kept = situation.desired.keeps(key, based.path if based else None)
-            proved = not lost and (not rebuilt or based is not None)
+            proved = trusted and (based is not None or not doubted)
             decision = decide_unwanted(key, have, based, mark, kept, proved=proved)
         if decision is not None:
             found.append((key, decision))
     found.sort(key=lambda pair: pair[0].encode())
     return found
-
-
-def _lost(situation: Situation) -> bool:
-    """Tell whether the record is gone while marked keys prove that there was one."""
-    if situation.record is not None:
-        return False
-    mark = mark_of(situation.source)
-    return any(entry.flags == mark for entry in situation.live.values())
 
 
 def _owned(situation: Situation) -> int:
@@ -214,8 +215,8 @@ def _refusals(situation: Situation, decisions: list[tuple[str, Decision]], owned
     by_operation = Counter(change.operation for change in changes)
     conflicts = tuple(key for key, decision in decisions if decision.why == "conflict")
     found: list[Refusal | None] = []
-    followed = commit_to_follow(record, situation.commit.id)
-    if followed is not None:
+    followed = commits_to_follow(record, situation.commit.id)
+    if followed:
         found.append(guards.history(situation.relation, followed, situation.commit.id))
     if record is not None and (record.source != situation.source or situation.lineage not in (None, record.lineage)):
         held = f"source {record.source!r}, lineage {record.lineage}"
@@ -224,11 +225,15 @@ def _refusals(situation: Situation, decisions: list[tuple[str, Decision]], owned
         found.append(guards.empty(owned))
     if guards.too_many_deletes(by_operation[Operation.DELETE], owned):
         found.append(guards.mass_delete(by_operation[Operation.DELETE], owned))
-    if record is None and by_operation[Operation.TAKEOVER]:
+    if (record is None or record.applied is None) and by_operation[Operation.TAKEOVER]:
         found.append(guards.first_contact(by_operation[Operation.TAKEOVER]))
     if conflicts:
         found.append(guards.conflict(conflicts))
     return tuple(refusal for refusal in found if refusal is not None)
+
+
+def _any_unproved(withheld: Iterable[tuple[Change, Why]]) -> bool:
+    return any(why == "unproved" for _, why in withheld)
 
 
 def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:

@@ -5,11 +5,13 @@ from typing import Final
 import msgspec
 
 from syncd.core.desired import Commit
+from syncd.core.documents import UNREADABLE, format_of
 from syncd.core.errors import RecordError
 
 FORMAT: Final = 1
 MAX_MANIFEST_BYTES: Final = 32 * 1024
 MAX_MESSAGE_CHARACTERS: Final = 500
+MAX_NAME_CHARACTERS: Final = 200
 
 
 class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,10 +66,6 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     rebuilt: bool = False
 
 
-class _Format(msgspec.Struct):
-    format: int
-
-
 def encode(record: Record) -> bytes:
     """Write the record as JSON."""
     return msgspec.json.encode(record)
@@ -76,14 +74,14 @@ def encode(record: Record) -> bytes:
 def decode(text: bytes) -> Record:
     """Read a record; raise RecordError where it is damaged or of an unknown format."""
     try:
-        found = msgspec.json.decode(text, type=_Format).format
+        found = format_of(text)
         if found != FORMAT:
             raise RecordError(
                 f"the control record has format {found}, this syncd knows {FORMAT}",
                 hint="upgrade syncd on this node; nothing was changed",
             )
         return msgspec.json.decode(text, type=Record)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise RecordError(
             f"the control record is damaged: {error}",
             hint="somebody overwrote it; delete the key .syncd/revision under the prefix to have it rebuilt",
@@ -93,12 +91,12 @@ def decode(text: bytes) -> Record:
 def applied_of(
     commit: Commit, *, keys: int, digest: str, previous: str | None, manifest: dict[str, str] | None
 ) -> Applied:
-    """Describe a revision as applied, within the record's size limits."""
+    """Describe a revision as applied, within the record's size limits; ``manifest`` is None where it is not known."""
     small = manifest is not None and len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
     return Applied(
         commit=commit.id,
-        ref=commit.ref,
-        author=commit.author,
+        ref=commit.ref[:MAX_NAME_CHARACTERS],
+        author=commit.author[:MAX_NAME_CHARACTERS],
         message=commit.message[:MAX_MESSAGE_CHARACTERS],
         time=commit.time,
         keys=keys,
@@ -109,13 +107,13 @@ def applied_of(
     )
 
 
-def commit_to_follow(record: Record | None, target: str) -> str | None:
-    """Return the commit that ``target`` must follow: the one being applied (unless it is the target), else the applied.
+def commits_to_follow(record: Record | None, target: str) -> tuple[str, ...]:
+    """Return what ``target`` must follow: the commit being applied (unless it is the target) and the applied one.
 
-    None where nothing was ever applied.
+    Both, because what an unfinished apply began does not make an older commit than the applied one any newer.
     """
     if record is None:
-        return None
-    if record.applying is not None and record.applying.commit != target:
-        return record.applying.commit
-    return record.applied.commit if record.applied else None
+        return ()
+    begun = record.applying.commit if record.applying is not None else target
+    applied = record.applied.commit if record.applied is not None else None
+    return tuple(commit for commit in (begun if begun != target else None, applied) if commit is not None)

@@ -6,6 +6,7 @@ import msgspec
 
 from syncd.core.change import Change
 from syncd.core.digest import shown_hash
+from syncd.core.documents import UNREADABLE
 from syncd.core.errors import SyncdError
 from syncd.core.plan import Plan
 
@@ -101,7 +102,7 @@ def decode(text: bytes, where: str) -> SavedPlan:
     """Read a saved plan; raise SyncdError where it is none, or of an unknown format."""
     try:
         saved = msgspec.json.decode(text, type=SavedPlan)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise SyncdError(
             f"this is not a saved plan: {error}", where=where, hint="make one: syncd plan --save FILE"
         ) from None

@@ -18,7 +18,7 @@ def backoff(attempt: int, draw: float, *, limit: float = BACKOFF_LIMIT) -> float
 
 
 class Term(msgspec.Struct, frozen=True):
-    """The right to write: from when the renewal was *sent* (seconds of a clock that suspends don't stop) for ``ttl``."""
+    """The right to write, for ``ttl`` seconds from when the renewal was *sent*, by a clock that suspends don't stop."""
 
     sent: float
     ttl: float

@@ -51,14 +51,17 @@ def in_one(fence: Fence, record: bytes, index: int, changes: tuple[Change, ...])
     """Put a whole plan and its record into one transaction, or answer None where that does not fit."""
     if len(changes) > MAX_CHANGES:
         return None
-    if sum(len(change.value) for change in changes) > MAX_BODY_BYTES:
+    if sum(len(change.value) for change in changes if change.operation is not Operation.DELETE) > MAX_BODY_BYTES:
         return None
     batch = record_batch(fence, record, index, changes)
     return batch if len(batch.body) <= MAX_BODY_BYTES else None
 
 
 def batches(fence: Fence, index: int, changes: Iterable[Change]) -> Iterator[Batch | Large]:
-    """Cut changes into transactions that hold only while the record stands at ``index``; keeps their order."""
+    """Cut changes into transactions that hold only while the record stands at ``index``; keeps their order.
+
+    Only a Large may come before its turn: no two changes touch one key, so that nothing depends on it.
+    """
     front = [_session(fence), _check(fence, index)]
     start = len(_body(front))
     flags, size, held, operations = mark_of(fence.source), start, list[Change](), list[bytes]()

@@ -7,11 +7,11 @@ import msgspec
 from syncd.core import digest
 from syncd.core.desired import Base, DesiredKey
 from syncd.core.errors import Denied, GitError, NotWhole
-from syncd.core.history import Relation
+from syncd.core.history import Relation, gravest
 from syncd.core.live import Entry
 from syncd.core.plan import Plan, Situation, make_plan
 from syncd.core.problems import TreeError
-from syncd.core.record import Applied, Record, commit_to_follow, decode
+from syncd.core.record import Applied, Record, commits_to_follow, decode
 from syncd.daemon.state import State
 from syncd.git.source import Revision, Source
 from syncd.store.store import Store
@@ -50,7 +50,7 @@ class Survey:
         self._name = name
         self._prefix = prefix
 
-    async def hold(self, known: dict[str, DesiredKey] | None = None) -> Held:
+    async def hold(self, known: Mapping[str, DesiredKey] | None = None) -> Held:
         """Read the store in full; raise unless the list is proved whole (design: nothing filtered, nothing torn).
 
         ``known`` lends its key and value objects to equal live entries, to save memory.
@@ -87,9 +87,9 @@ class Survey:
         )
 
     async def relation(self, record: Record | None, target: str) -> Relation:
-        """Tell how a commit stands to the one that it must follow; SAME where nothing was applied yet."""
-        held = commit_to_follow(record, target)
-        return await self._source.relation(held, target) if held else Relation.SAME
+        """Tell how a commit stands to those that it must follow; SAME where nothing was applied yet."""
+        followed = commits_to_follow(record, target)
+        return gravest([await self._source.relation(held, target) for held in followed])
 
     async def base(self, record: Record | None) -> FoundBase:
         """Find the applied commit's keys: in git at that commit, else in the state directory, else marks must do."""
