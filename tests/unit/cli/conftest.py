@@ -29,8 +29,9 @@ Syncd = Callable[..., Ended]
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """An empty folder, no settings from outside."""
     for name in list(os.environ):
-        if name.startswith(("SYNCD_", "CONSUL_", "GIT_")) or name == "NO_COLOR":
+        if name.startswith(("SYNCD_", "CONSUL_", "GIT_")) or name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     with restored_logging():

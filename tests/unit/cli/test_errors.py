@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from syncd.cli.errors import render_error, render_problems
 from syncd.core.errors import Denied, SettingsError, SyncdError
 from syncd.core.problems import Problem, TreeError
@@ -29,8 +31,10 @@ def test_a_message_of_several_lines_is_indented() -> None:
     assert told(SyncdError("git said\nfatal: no")) == "error: git said\n  fatal: no"
 
 
-def test_a_terminal_gets_colour_unless_told_not_to(monkeypatch: object) -> None:
+def test_a_terminal_gets_colour_unless_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(SyncdError("it failed"), Terminal()) == "\x1b[31m\x1b[1merror:\x1b[0m it failed"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert told(SyncdError("it failed"), Terminal()) == "error: it failed"
 
 
 def test_nothing_in_an_error_can_steer_a_terminal() -> None:

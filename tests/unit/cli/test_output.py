@@ -27,8 +27,6 @@ def test_a_terminals_table_reads_no_markup(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_terminals_table_is_coloured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout", terminal := Terminal())
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
     output.print_table(("KEY", "VALUE"), [("a", "b")])
     assert "\x1b[" in terminal.getvalue()
 

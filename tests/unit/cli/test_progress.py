@@ -2,14 +2,11 @@
 
 import io
 
-import pytest
-
 from syncd.cli.progress import progress_bar
 from tests.support.terminal import Terminal
 
 
-def test_a_person_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm-256color")
+def test_a_person_sees_how_far_it_is() -> None:
     terminal = Terminal()
     with progress_bar("writing", terminal) as report:
         report(5, 100)

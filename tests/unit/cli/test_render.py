@@ -57,6 +57,15 @@ def test_an_export_holds_what_a_service_reads(syncd: Syncd, repository: Reposito
     assert rows[2] == {"key": "p/tts/voice", "flags": mark_of("p"), "value": "cHRfQlItZmFiZXItbWVkaXVt"}
 
 
+def test_an_invalid_tree_renders_nothing(syncd: Syncd, repository: Repository) -> None:
+    commit = repository.commit({"tts.yaml": "a: 1\na: 2\n"})
+    ended = syncd("render", "--output", "json")
+    assert (ended.code, ended.out) == (65, "")
+    error = json.loads(ended.err)["error"]
+    assert (error["type"], error["commit"]) == ("TreeError", commit)
+    assert [problem["path"] for problem in error["problems"]] == ["config/mordomo/tts.yaml"]
+
+
 def test_an_export_of_nothing_is_an_empty_list() -> None:
     assert consul_export([], 1) == "[]"
 
