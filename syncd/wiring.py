@@ -24,12 +24,17 @@ from syncd.store.store import Store
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What the commands and the daemon stand on, for one source and one prefix."""
+    """What the commands and the daemon stand on, for one source and one prefix.
+
+    ``state`` is the state directory where this process holds it, ``memory`` where it may at least be read.
+    """
 
     settings: Settings
     source: Source
     store: Store
+    address: str
     state: State | None
+    memory: State | None
     survey: Survey
 
     def lease(self) -> Lease:
@@ -74,21 +79,23 @@ class Parts(msgspec.Struct, frozen=True):
 async def open_parts(
     settings: Settings, environment: Mapping[str, str], *, address: str | None = None, stateful: bool = False
 ) -> AsyncIterator[Parts]:
-    """Open repository and store, and the state directory where ``stateful``; close them again.
+    """Open repository and store; close them again.
 
-    ``address`` stands in for the store's address in the settings: the embedded store's.
+    ``stateful`` takes the state directory for this process; otherwise it is only read, and may be missing. ``address`` stands in for the store's address in the settings: the embedded store's.
     """
     name, prefix = settings.source.name, settings.store.prefix
     async with AsyncExitStack() as stack:
-        state = None
-        if stateful:
-            state = State.open(settings.state_directory)
-            stack.callback(state.close)
+        state = State.open(settings.state_directory) if stateful else None
+        memory = state or State.peek(settings.state_directory)
+        if memory is not None:
+            stack.callback(memory.close)
         source = await open_source(settings)
         stack.push_async_callback(source.close)
-        store = Store(endpoint_of(settings, environment, address), prefix)
+        endpoint = endpoint_of(settings, environment, address)
+        store = Store(endpoint, prefix)
         stack.push_async_callback(store.close)
-        yield Parts(settings, source, store, state, Survey(store, source, state, name=name, prefix=prefix))
+        survey = Survey(store, source, memory, name=name, prefix=prefix)
+        yield Parts(settings, source, store, str(endpoint), state, memory, survey)
 
 
 async def open_source(settings: Settings) -> Source:

@@ -38,7 +38,8 @@ class Report:
         """Tell how a pass ended."""
         plan = outcome.plan
         if outcome.result == "applied" and plan is not None:
-            self._told.clear()
+            self._told.pop("withheld", None)
+            self._told["outcome"] = _in_sync(plan)
             _applied(plan)
             self._withheld(plan)
         elif outcome.result == "refused" and plan is not None:
@@ -50,7 +51,7 @@ class Report:
         elif plan is not None:
             self._once(
                 "outcome",
-                f"in sync {plan.commit.id}",
+                _in_sync(plan),
                 lambda: log.info("in sync", commit=plan.commit.short, keys=plan.keys),
             )
             self._withheld(plan)
@@ -104,6 +105,10 @@ def shown_value(value: bytes, *, secret: bool) -> str:
     if len(text) > MAX_VALUE_CHARACTERS:
         text = text[:MAX_VALUE_CHARACTERS] + "…"
     return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _in_sync(plan: Plan) -> str:
+    return f"in sync {plan.commit.id} {plan.commit.worktree}"
 
 
 def _applied(plan: Plan) -> None:

@@ -20,7 +20,7 @@ Fact = Literal["session", "lineage", "base-commit", "base-digest"]
 class State:
     """The state directory of one source on one node, held by one process at a time (flock)."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
         self._connection = connection
         self._lock = lock
         self._turn = asyncio.Lock()
@@ -51,10 +51,27 @@ class State:
             os.close(lock)
             raise
 
+    @classmethod
+    def peek(cls, directory: Path) -> "State | None":
+        """Open the directory to read only, also while another process holds it; None where there is nothing to read."""
+        path = directory / "state.db"
+        if not os.access(path, os.R_OK):
+            return None
+        try:
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.Error:
+            return None
+        if version == len(list(MIGRATIONS.glob("*.sql"))):
+            return cls(connection, None)
+        connection.close()
+        return None
+
     def close(self) -> None:
         """Close the database and let another process in."""
         self._connection.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def recall(self, fact: Fact) -> str | None:
         """Return a remembered fact, or None."""
