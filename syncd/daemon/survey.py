@@ -1,5 +1,6 @@
 """Reading all that a plan needs, and drawing the plan up."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
