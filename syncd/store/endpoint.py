@@ -171,7 +171,9 @@ class _Reading:
 
 def parse_address(text: str, *, use_tls: bool = False) -> Address:
     """Read an address as the Consul CLI does; ValueError says what is wrong without repeating a password."""
-    scheme, found, rest = text.rpartition("://")
+    scheme, found, rest = text.strip().partition("://")
+    if not found:
+        scheme, rest = "", scheme
     if found and scheme == "unix":
         if not rest:
             raise ValueError("unix:// needs the path of a socket")

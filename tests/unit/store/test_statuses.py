@@ -1,0 +1,77 @@
+"""What each status and text of Consul means."""
+
+import pytest
+
+from syncd.core.errors import (
+    Conflict,
+    Denied,
+    Kind,
+    NoLeader,
+    NotFound,
+    RateLimited,
+    StoreError,
+    TooLarge,
+    UnknownOutcome,
+    Unreachable,
+)
+from syncd.store.faults import AclsOff, fault_of, refused, shown
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "of_a_read", "of_a_write"),
+    [
+        (301, "", StoreError, StoreError),
+        (307, "", StoreError, StoreError),
+        (400, "Invalid query", StoreError, StoreError),
+        (401, "ACL support disabled", AclsOff, AclsOff),
+        (403, "ACL not found", Denied, Denied),
+        (403, "Permission denied", Denied, Denied),
+        (405, "method not allowed", StoreError, StoreError),
+        (413, "Transaction contains too many operations (65 > 64)", TooLarge, TooLarge),
+        (429, "rate limit exceeded, try again later", RateLimited, RateLimited),
+        (500, "No cluster leader", NoLeader, NoLeader),
+        (500, "rpc error making call: No cluster leader", NoLeader, NoLeader),
+        (500, "node is not the leader", NoLeader, NoLeader),
+        (500, "leadership lost while committing log", NoLeader, UnknownOutcome),
+        (500, "rpc error making call: EOF", Unreachable, UnknownOutcome),
+        (500, 'invalid session "x"', NotFound, NotFound),
+        (500, "rpc error making call: ACL not found", Denied, Denied),
+        (500, "rpc error making call: rpc error: Permission denied", Denied, Denied),
+        (500, "", Unreachable, UnknownOutcome),
+        (502, "<html>", Unreachable, UnknownOutcome),
+        (503, "rpc error: this operation can only be performed by the leader", RateLimited, RateLimited),
+        (503, "", Unreachable, UnknownOutcome),
+        (504, "", Unreachable, UnknownOutcome),
+    ],
+)
+def test_a_status_becomes_a_typed_error(
+    status: int, text: str, of_a_read: type[StoreError], of_a_write: type[StoreError]
+) -> None:
+    assert type(fault_of(status, text.encode(), write=False, where="here")) is of_a_read
+    assert type(fault_of(status, text.encode(), write=True, where="here")) is of_a_write
+
+
+def test_a_read_never_has_an_unknown_outcome() -> None:
+    assert all(
+        not isinstance(fault_of(status, b"x", write=False, where=""), UnknownOutcome) for status in range(300, 600)
+    )
+
+
+def test_a_lost_race_keeps_every_text_of_the_store() -> None:
+    texts = tuple(f'failed to set key "{name}", index is stale' for name in "abcde")
+    error = refused(texts, "here")
+    assert isinstance(error, Conflict)
+    assert error.failures == texts
+    assert error.kind is Kind.RETRY
+    assert "and 2 more" in str(error)
+
+
+def test_a_denial_inside_a_transaction_is_no_lost_race() -> None:
+    error = refused(('failed to set key "a", index is stale', "Permission denied"), "here")
+    assert isinstance(error, Denied)
+    assert error.kind is Kind.STALLED
+
+
+def test_an_answers_text_is_cut_and_clean_before_it_is_shown() -> None:
+    assert shown(b" a\n\n b\x1b[31m\x00\xff ") == "a b[31m\N{REPLACEMENT CHARACTER}"
+    assert len(shown(b"x" * 10_000)) == 303
