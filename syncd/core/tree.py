@@ -1,17 +1,21 @@
 """A whole tree: which files count, what each yields, and the desired state they make together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
 
 from syncd.core.desired import Desired, DesiredKey, Policy
-from syncd.core.digest import add
-from syncd.core.mapping.file import read
+from syncd.core.digest import add, subtract
+from syncd.core.mapping.file import EXTENSIONS, read
+from syncd.core.mapping.rules_file import IGNORE_FILE
 from syncd.core.problems import Problem, TreeError
+from syncd.core.rules import FILES as RULE_FILES
 from syncd.core.rules import Rules
 
 MAX_FILE_BYTES: Final = 32 * 1024 * 1024
+
+_KINDS: Final = {"symlink": "a symbolic link", "submodule": "a submodule", "special": "a device, pipe or socket"}
 
 
 class TreeEntry(msgspec.Struct, frozen=True, gc=False):
@@ -67,72 +71,98 @@ class Kept(msgspec.Struct, frozen=True):
 
     def __call__(self, key: str, path: str | None) -> Literal["", "prune", "ignored"]:
         """Answer by the file that once said the key, or by every file that could have."""
-        candidates = [path] if path is not None else list(_candidates(key))
-        if any(not self.rules.policy(candidate).prune for candidate in candidates):
-            return "prune"
-        return "ignored" if any(candidate in self.ignored for candidate in candidates) else ""
+        if path is not None:
+            return self._because_of(path)
+        reasons = {self._because_of(candidate) for candidate in _possible_files(key)}
+        return "prune" if "prune" in reasons else "ignored" if "ignored" in reasons else ""
+
+    def _because_of(self, path: str) -> Literal["", "prune", "ignored"]:
+        if path in self.ignored:
+            return "ignored"
+        return "" if self.rules.policy(path).prune else "prune"
 
 
-def _candidates(key: str) -> Iterable[str]:
-    segments = key.split("/")
+def _possible_files(key: str) -> Iterator[str]:
     yield key
+    segments = key.split("/")
     for end in range(len(segments), 0, -1):
-        stem = "/".join(segments[:end])
-        yield from (f"{stem}.{extension}" for extension in ("yaml", "yml", "json"))
+        yield from ("/".join(segments[:end]) + extension for extension in EXTENSIONS)
 
 
 def sort_out(entries: Iterable[TreeEntry], rules: Rules) -> Sorted:
     """Leave out dotfiles, ``*.md`` and what is ignored; refuse links, submodules, devices and bad names."""
-    files, ignored, problems = {}, set(), []
+    files: dict[str, TreeEntry] = {}
+    ignored: set[str] = set()
+    problems: list[Problem] = []
     for entry in entries:
-        if b"/." in b"/" + entry.path or entry.path.endswith(b".md"):
-            continue
-        path = entry.path.decode(errors="backslashreplace")
-        if rules.ignores(path):
+        path = entry.path.decode(errors="surrogateescape")
+        if _left_out(path):
+            problems += _rules_problems(path, entry)
+        elif rules.ignores(path):
             ignored.add(path)
-        elif entry.kind != "file":
-            problems.append(Problem("error", entry.kind, path, 0, 0, f"a {entry.kind} in the tree"))
+        elif problem := _refusal(path, entry):
+            problems.append(problem)
         else:
             files[path] = entry
     return Sorted(files, frozenset(ignored), tuple(problems))
 
 
+def _left_out(path: str) -> bool:
+    return path.startswith(".") or "/." in path or path.endswith(".md")
+
+
+def _rules_problems(path: str, entry: TreeEntry) -> Iterator[Problem]:
+    if path in RULE_FILES and entry.kind != "file":
+        hint = "make it an ordinary file"
+        yield Problem("error", entry.kind, path, 0, 0, f"syncd's own rules in {_KINDS[entry.kind]}", hint)
+    elif path.rpartition("/")[2] in RULE_FILES and path not in RULE_FILES:
+        hint = "move it there, or delete it"
+        yield Problem("warning", "misplaced-rules", _shown(path), 0, 0, "only read at the tree's root", hint)
+
+
+def _refusal(path: str, entry: TreeEntry) -> Problem | None:
+    if entry.kind != "file":
+        hint = f"name it in {IGNORE_FILE}, or put a file in its place"
+        return Problem("error", entry.kind, _shown(path), 0, 0, f"{_KINDS[entry.kind]} is not followed", hint)
+    if not path.isprintable():
+        kind = "is not UTF-8" if any(_is_escaped(char) for char in path) else "holds a control character"
+        return Problem("error", "bad-name", _shown(path), 0, 0, f"the file's name {kind}", "rename it")
+    return None
+
+
+def _is_escaped(char: str) -> bool:
+    return "\udc80" <= char <= "\udcff"
+
+
+def _shown(path: str) -> str:
+    """Escape what a terminal should not get."""
+    return "".join(char if char.isprintable() else _escape(char) for char in path)
+
+
+def _escape(char: str) -> str:
+    return f"\\x{ord(char) & 0xFF:02x}" if _is_escaped(char) else ascii(char)[1:-1]
+
+
 def parse_file(path: str, data: bytes, policy: Policy, prefix: str) -> ParsedFile:
     """Turn one file's bytes into keys; never raises on bad input, never crashes on hostile input."""
+    if len(data) > MAX_FILE_BYTES:
+        return too_large(path, len(data))
     return ParsedFile(*read(path, data, policy, prefix))
 
 
 def too_large(path: str, size: int) -> ParsedFile:
     """Refuse a file over ``MAX_FILE_BYTES`` that was not read at all."""
-    message = f"the file has {size:,} bytes, over the limit of {MAX_FILE_BYTES:,}"
-    return ParsedFile({}, (Problem("error", "file-too-large", path, 0, 0, message),))
+    message = f"the file has {size:,} bytes, more than the {MAX_FILE_BYTES:,} that syncd reads"
+    return ParsedFile({}, (Problem("error", "file-too-large", path, 0, 0, message, "split it"),))
 
 
 def build(rules: Rules, found: Sorted, parsed: Mapping[str, ParsedFile]) -> Tree:
     """Put a whole tree together; raise TreeError with every error of every file, sorted by place."""
     keys: dict[str, DesiredKey] = {}
-    problems = list(found.problems)
-    for path, file in parsed.items():
-        problems += file.problems
-        for key in keys.keys() & file.keys.keys():
-            problems.append(_collision(keys[key], file.keys[key], key))
-        keys.update(file.keys)
+    problems = [*found.problems, *_join(keys, parsed)]
     warnings = _warnings(problems)
-    digest = add(0, ((key, value.value) for key, value in keys.items()))
+    digest = add(0, ((key, said.value) for key, said in keys.items()))
     return Tree(rules, dict(parsed), found.ignored, Desired(keys, digest, Kept(rules, found.ignored)), warnings)
-
-
-def _collision(one: DesiredKey, other: DesiredKey, key: str) -> Problem:
-    message = f"{key}: also at {one.path}:{one.line}:{one.column}"
-    return Problem("error", "duplicate-key", other.path, other.line, other.column, message)
-
-
-def _warnings(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    ordered = sorted(problems, key=lambda problem: (problem.path, problem.line, problem.column))
-    errors = tuple(problem for problem in ordered if problem.severity == "error")
-    if errors:
-        raise TreeError(errors)
-    return tuple(ordered)
 
 
 def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str, ParsedFile]) -> Update:
@@ -140,12 +170,48 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
 
     ``gone`` are paths that no longer exist; ``found`` and ``parsed`` cover only entries that were added or changed.
     """
-    left = gone | found.ignored | found.files.keys()
-    files = {path: file for path, file in tree.files.items() if path not in left} | dict(parsed)
+    replaced = gone | found.ignored | found.files.keys()
+    files, keys = dict(tree.files), dict(tree.desired.keys)
+    old = {key: keys.pop(key) for path in replaced & files.keys() for key in files.pop(path).keys}
+    stale = replaced | {problem.path for problem in found.problems}
+    problems = [warning for warning in tree.warnings if warning.path not in stale]
+    problems += [*found.problems, *_join(keys, parsed)]
+    warnings = _warnings(problems)
+    new = {key: said for file in parsed.values() for key, said in file.keys.items()}
+    changed = frozenset(key for key in old.keys() | new.keys() if _differs(old.get(key), new.get(key)))
+    digest = subtract(tree.desired.digest, ((key, old[key].value) for key in changed & old.keys()))
+    digest = add(digest, ((key, new[key].value) for key in changed & new.keys()))
     ignored = (tree.ignored - gone - found.files.keys()) | found.ignored
-    whole = build(tree.rules, Sorted({}, ignored, found.problems), files)
-    old, new = tree.desired.keys, whole.desired.keys
-    touched = {key for path in left if path in tree.files for key in tree.files[path].keys}
-    touched |= {key for file in parsed.values() for key in file.keys}
-    changed = {key for key in touched if (key in old) != (key in new) or old[key].value != new[key].value}
-    return Update(whole, frozenset(changed))
+    desired = Desired(keys, digest, Kept(tree.rules, ignored))
+    return Update(Tree(tree.rules, files | parsed, ignored, desired, warnings), changed)
+
+
+def _join(keys: dict[str, DesiredKey], parsed: Mapping[str, ParsedFile]) -> list[Problem]:
+    """Add the keys of files; return their problems and where two files yield one key."""
+    problems: list[Problem] = []
+    for _, file in sorted(parsed.items()):
+        problems += file.problems
+        problems += [_collision(key, keys[key], file.keys[key]) for key in file.keys.keys() & keys.keys()]
+        keys.update(file.keys)
+    return problems
+
+
+def _collision(key: str, one: DesiredKey, other: DesiredKey) -> Problem:
+    first, second = sorted((one, other), key=lambda said: (said.path, said.line, said.column))
+    message = f"the key {key!r} stands also at {first.path}:{first.line}:{first.column}"
+    return Problem("error", "duplicate-key", second.path, second.line, second.column, message, "keep one")
+
+
+def _differs(old: DesiredKey | None, new: DesiredKey | None) -> bool:
+    if old is None or new is None:
+        return True
+    return (old.value, old.secret, old.policy) != (new.value, new.secret, new.policy)
+
+
+def _warnings(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems if all are warnings; raise TreeError with the errors otherwise."""
+    ordered = sorted(problems, key=lambda problem: (problem.path, problem.line, problem.column, problem.message))
+    errors = tuple(problem for problem in ordered if problem.severity == "error")
+    if errors:
+        raise TreeError(errors)
+    return tuple(ordered)

@@ -58,27 +58,27 @@ class _Composer:
     def compose(self) -> Node | None:
         """Go through the events; the branch for scalars comes first, because nearly all events are scalars."""
         document = List(Spot(0, 0), None)
-        items = document.items
+        add, next_event, scalar = document.items.append, self._next_event, ScalarEvent
         event: Any
         for _ in range(MAX_NODES):
-            event = self._next_event()
+            event = next_event()
             kind = event.__class__
-            if kind is ScalarEvent:
+            if kind is scalar:
                 if event.anchor is not None:
                     self._anchors[event.anchor] = event
-                items.append(event)
+                add(event)
             elif kind in _STARTS:
-                items.append(self._start(event))
-                items = self._open[-1].items
+                add(self._start(event))
+                add = self._open[-1].items.append
             elif kind in _ENDS:
                 self._open.pop()
-                items = self._open[-1].items if self._open else document.items
+                add = (self._open[-1] if self._open else document).items.append
             elif kind is AliasEvent:
-                items.append(self._alias(event))
-            elif kind is DocumentStartEvent and items:
+                add(self._alias(event))
+            elif kind is DocumentStartEvent and document.items:
                 raise Fault("several-documents", event.start_mark, "a second document begins here", _ONE_DOCUMENT)
             elif kind is StreamEndEvent:
-                return items[0] if items else None
+                return document.items[0] if document.items else None
         raise Fault("too-many-nodes", event.start_mark, f"the file has more than {MAX_NODES:,} nodes", "split the file")
 
     def _start(self, event: MappingStartEvent | SequenceStartEvent) -> Map | List:

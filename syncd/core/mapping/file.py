@@ -25,7 +25,7 @@ def read(path: str, data: bytes, policy: Policy, prefix: str) -> tuple[dict[str,
     expanded = policy.expand and path.endswith(EXTENSIONS)
     text = data.removeprefix(BOM_UTF8) if expanded else b""
     findings = Findings(path, text, hidden=policy.secret is not False)
-    walk = Walk(path, policy, prefix, findings)
+    walk = Walk(path, policy, prefix, findings, merges=b"<<" in text)
     try:
         if expanded:
             _expand(path, text, walk, findings)
@@ -86,7 +86,7 @@ def check_text(data: bytes) -> None:
 
 def _check_line_breaks(data: bytes) -> None:
     """Refuse what YAML 1.1 takes for a line break and 1.2 for text: libyaml would change it silently."""
-    for raw, escape in _BREAKS.items():
+    for raw, escape in () if data.isascii() else _BREAKS.items():
         if raw in data:
             message = f"the character U+{ord(raw.decode()):04X} ends a line in YAML 1.1 but not in 1.2"
             hint = f'write it as "{escape}" in double quotes'

@@ -48,15 +48,13 @@ class JsonWriter:
             self._list(node, depth)
 
     def _map(self, node: Map, depth: int) -> None:
-        names: dict[str, Node] = {}
+        names: dict[str, Mark] = {}
         for key, value in merged_pairs(node, self._budget, depth):
-            if not isinstance(key, Scalar):
-                raise Fault("complex-key", key.start_mark, "a mapping's key must be text")
-            check_key_tag(key)
-            if key.value in names:
-                raise duplicate_key(key.value, key.start_mark, names[key.value].start_mark)
-            self._add(f"{',' if names else '{'}{encode_basestring(text_of(key))}:", key.start_mark)
-            names[key.value] = key
+            name = key_text(key)
+            if name in names:
+                raise duplicate_key(name, key.start_mark, names[name])
+            self._add(f"{',' if names else '{'}{encode_basestring(name)}:", key.start_mark)
+            names[name] = key.start_mark
             self._value(value, depth + 1)
         self._add("}" if names else "{}", node.start_mark)
 
@@ -124,10 +122,14 @@ def _kind_of_plain(text: str) -> str:
     return "str"
 
 
-def check_key_tag(key: Scalar) -> None:
-    """Refuse tags on a key but those of plain types: a key is its text."""
-    if key.tag is not None and kind_of(key) == "binary":
+def key_text(key: Node) -> str:
+    """Return a mapping key's text, whatever type YAML may see in it. Raises Fault."""
+    if not isinstance(key, Scalar):
+        hint = "write it as text, or keep the whole file as one value with 'as: blob' in .syncd.yaml"
+        raise Fault("complex-key", key.start_mark, "a mapping's key must be text", hint)
+    if kind_of(key) == "binary":
         raise Fault("unknown-tag", key.start_mark, "a key is text and cannot be !!binary")
+    return text_of(key)
 
 
 def duplicate_key(name: str, mark: Mark, first: Mark) -> Fault:

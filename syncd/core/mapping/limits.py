@@ -17,6 +17,14 @@ def check_depth(depth: int, mark: Mark) -> None:
         raise Fault("too-deep", mark, f"nested more than {MAX_DEPTH} levels deep")
 
 
+class Exhausted(Exception):
+    """The budget is spent: ends the walk, where a fault lets it go on."""
+
+    def __init__(self, mark: Mark, message: str) -> None:
+        super().__init__(message)
+        self.fault = Fault("expands-too-far", mark, message, "use fewer aliases")
+
+
 class Budget:
     """What is left for one file to expand into, aliases and merges followed."""
 
@@ -25,20 +33,13 @@ class Budget:
         self._bytes = MAX_YIELD_BYTES
 
     def spend_nodes(self, count: int, mark: Mark) -> None:
-        """Take nodes, or refuse."""
+        """Take nodes, or end the walk."""
         self._nodes -= count
         if self._nodes < 0:
             raise Exhausted(mark, f"aliases and merges expand the file to more than {MAX_NODES:,} nodes")
 
     def spend_bytes(self, count: int, mark: Mark) -> None:
-        """Take bytes of values, or refuse."""
+        """Take bytes of values, or end the walk."""
         self._bytes -= count
         if self._bytes < 0:
             raise Exhausted(mark, f"aliases expand the file's values to more than {MAX_YIELD_BYTES:,} bytes")
-
-
-class Exhausted(Fault):
-    """The budget is spent: ends the walk, where any other fault lets it go on."""
-
-    def __init__(self, mark: Mark, message: str) -> None:
-        super().__init__("expands-too-far", mark, message, "use fewer aliases")

@@ -1,6 +1,7 @@
 """Nodes to keys: one segment for each level, one key for each scalar and for each thing that stays whole."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -8,11 +9,11 @@ from syncd.core.desired import DesiredKey, Policy
 from syncd.core.keys import MAX_KEY_BYTES, MAX_VALUE_BYTES, is_portable, join, segment_fault
 from syncd.core.mapping.findings import Findings
 from syncd.core.mapping.globs import matcher
-from syncd.core.mapping.json_text import JsonWriter, check_key_tag, duplicate_key, too_large
+from syncd.core.mapping.json_text import JsonWriter, duplicate_key, key_text, too_large
 from syncd.core.mapping.limits import Budget, Exhausted, check_depth
-from syncd.core.mapping.merge import merged_pairs
+from syncd.core.mapping.merge import Pair, merged_pairs
 from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar
-from syncd.core.mapping.scalars import STANDARD, is_null, to_bytes, unknown_tag
+from syncd.core.mapping.scalars import STANDARD, to_bytes, unknown_tag
 
 _SIMPLE_NAME: Final = re.compile(r"[A-Za-z0-9,_-][A-Za-z0-9,_.-]*")
 """Names that are fine in every Consul version and hold one segment: nearly all."""
@@ -21,22 +22,27 @@ _WORST_BYTES: Final = 4
 
 
 class Walk:
-    """Walks one file; what it finds is in ``keys``, what it refuses in the findings."""
+    """Walks one file; what it finds is in ``keys``, what it refuses in the findings.
 
-    def __init__(self, path: str, policy: Policy, prefix: str, findings: Findings) -> None:
+    ``merges`` says that the file may hold merge keys: looking for them in every mapping takes time.
+    """
+
+    def __init__(self, path: str, policy: Policy, prefix: str, findings: Findings, *, merges: bool = False) -> None:
         self.keys: dict[str, DesiredKey] = {}
         self._path = path
         self._policy = policy
+        self._secret = policy.secret if isinstance(policy.secret, bool) else None
         self._room = MAX_KEY_BYTES - len(join(prefix, "").encode())
         self._findings = findings
+        self._merges = merges
         self._budget = Budget()
 
     def root(self, node: Map, key: str) -> None:
         """Take the root's keys, below the key that the file's own path makes."""
         try:
             self._collection(node, key, node.start_mark, 1)
-        except Exhausted as fault:
-            self._findings.error(fault)
+        except Exhausted as error:
+            self._findings.error(error.fault)
 
     def put(self, key: str, value: bytes, mark: Mark) -> None:
         """Take one key."""
@@ -50,38 +56,30 @@ class Walk:
                 "duplicate-key", mark, f"the key {key!r} stands also at {first.line}:{first.column}", "keep one"
             )
         self._budget.spend_bytes(len(value), mark)
-        policy = self._policy
-        secret = policy.secret if isinstance(policy.secret, bool) else matcher(policy.secret)(key)
-        self.keys[key] = DesiredKey(value, self._path, mark.line + 1, mark.column + 1, secret, policy)
+        secret = self._is_secret(key) if self._secret is None else self._secret
+        self.keys[key] = DesiredKey(value, self._path, mark.line + 1, mark.column + 1, secret, self._policy)
+
+    def _is_secret(self, key: str) -> bool:
+        globs = self._policy.secret
+        return matcher(globs)(key) if isinstance(globs, tuple) else globs
 
     def _mapping(self, node: Map, at: str, depth: int) -> None:
         names: dict[str, Mark] = {}
-        for key, value in merged_pairs(node, self._budget):
+        for key, value in self._pairs(node):
             try:
-                name = self._name(key, names)
-                below = f"{at}/{name}"
-                if isinstance(value, Scalar):
-                    self._scalar(value, below, key.start_mark)
-                else:
-                    self._collection(value, below, key.start_mark, depth + 1)
-            except Exhausted:
-                raise
+                mark = key.start_mark
+                name = key.value if isinstance(key, Scalar) and key.tag is None else key_text(key)
+                if name in names:
+                    raise duplicate_key(name, mark, names[name])
+                names[name] = mark
+                if not is_simple(name):
+                    self._check(name, mark)
+                self._value(value, f"{at}/{name}", mark, depth)
             except Fault as fault:
                 self._findings.error(fault)
 
-    def _name(self, key: Node, names: dict[str, Mark]) -> str:
-        if not isinstance(key, Scalar):
-            hint = "write it as text, or keep the mapping whole with !json"
-            raise Fault("complex-key", key.start_mark, "a mapping's key must be text", hint)
-        name, mark = key.value, key.start_mark
-        if name in names:
-            raise duplicate_key(name, mark, names[name])
-        names[name] = mark
-        if key.tag is not None:
-            check_key_tag(key)
-        if not is_simple(name):
-            self._check(name, mark)
-        return name
+    def _pairs(self, node: Map) -> Iterable[Pair]:
+        return merged_pairs(node, self._budget) if self._merges else node.pairs()
 
     def _check(self, name: str, mark: Mark) -> None:
         fault = key_fault(name)
@@ -90,12 +88,14 @@ class Walk:
         if not is_portable(name):
             self._findings.warn("unportable-key", mark, *unportable(name))
 
-    def _scalar(self, scalar: Scalar, key: str, mark: Mark) -> None:
-        if is_null(scalar):
-            hint = 'write "" for an empty value, or leave the key out'
-            self._findings.warn("null", scalar.start_mark, f"null means that the key {key!r} is absent", hint)
+    def _value(self, node: Node, key: str, mark: Mark, depth: int) -> None:
+        if not isinstance(node, Scalar):
+            self._collection(node, key, mark, depth + 1)
+        elif (value := to_bytes(node)) is not None:
+            self.put(key, value, mark)
         else:
-            self.put(key, to_bytes(scalar), mark)
+            hint = 'write "" for an empty value, or leave the key out'
+            self._findings.warn("null", node.start_mark, f"null means that the key {key!r} is absent", hint)
 
     def _collection(self, node: Map | List, key: str, mark: Mark, depth: int) -> None:
         check_depth(depth, node.start_mark)
@@ -114,12 +114,7 @@ class Walk:
     def _list(self, node: List, at: str, depth: int) -> None:
         for position, item in enumerate(node.items):
             try:
-                if isinstance(item, Scalar):
-                    self._scalar(item, f"{at}/{position}", item.start_mark)
-                else:
-                    self._collection(item, f"{at}/{position}", item.start_mark, depth + 1)
-            except Exhausted:
-                raise
+                self._value(item, f"{at}/{position}", item.start_mark, depth)
             except Fault as fault:
                 self._findings.error(fault)
 
