@@ -48,7 +48,7 @@ class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
     worktree: bool = False
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True):
     """The whole record.
 
     ``lineage`` is the random id of this source's history in this store, ``epoch`` changes when the store has gone
