@@ -81,7 +81,8 @@ async def open_parts(
 ) -> AsyncIterator[Parts]:
     """Open repository and store; close them again.
 
-    ``stateful`` takes the state directory for this process; otherwise it is only read, and may be missing. ``address`` stands in for the store's address in the settings: the embedded store's.
+    ``stateful`` takes the state directory for this process; otherwise it is only read, and may be missing.
+    ``address`` stands in for the store's address in the settings: the embedded store's.
     """
     name, prefix = settings.source.name, settings.store.prefix
     async with AsyncExitStack() as stack:

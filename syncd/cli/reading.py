@@ -12,12 +12,7 @@ from syncd.settings import Settings
 
 
 async def read(settings: Settings, at: str | None) -> Revision:
-    """Read the commit that was asked for, else the work tree or the tip, as the settings say.
-
-    Problems name files as they stand in the repository, where an editor finds them.
-    """
-    if at and settings.origin("source.worktree").startswith("flag"):
-        raise click.UsageError("--at and --worktree exclude each other: a commit, or the files as they are now")
+    """Open the repository and read the revision that was asked for."""
     source = await Source.open(
         settings.source.repository,
         path=settings.source.path,
@@ -25,17 +20,24 @@ async def read(settings: Settings, at: str | None) -> Revision:
         branch=settings.source.branch,
     )
     try:
-        return await _read(source, settings.source.worktree, at)
-    except TreeError as error:
-        raise TreeError(in_repository(error.problems, settings.source.path), commit=error.commit) from error
+        return await read_from(source, settings, at)
     finally:
         await source.close()
 
 
-async def _read(source: Source, worktree: bool, at: str | None) -> Revision:
-    if at:
-        return await source.read(await source.resolve(at))
-    return await (source.read_worktree() if worktree else source.read())
+async def read_from(source: Source, settings: Settings, at: str | None) -> Revision:
+    """Read the commit that was asked for, else the work tree or the tip, as the settings say.
+
+    Problems name files as they stand in the repository, where an editor finds them.
+    """
+    if at and settings.origin("source.worktree").startswith("flag"):
+        raise click.UsageError("--at and --worktree exclude each other: a commit, or the files as they are now")
+    try:
+        if at:
+            return await source.read(await source.resolve(at))
+        return await (source.read_worktree() if settings.source.worktree else source.read())
+    except TreeError as error:
+        raise TreeError(in_repository(error.problems, settings.source.path), commit=error.commit) from error
 
 
 def in_repository(problems: tuple[Problem, ...], root: str) -> tuple[Problem, ...]:

@@ -1,0 +1,82 @@
+"""``syncd plan``."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from syncd import wiring
+from syncd.cli.files import write_private
+from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
+from syncd.cli.plan_text import plan_lines
+from syncd.cli.reading import read_from
+from syncd.cli.running import run
+from syncd.core import saved
+from syncd.core.desired import Commit
+from syncd.core.plan import Plan
+from syncd.core.saved import SavedPlan
+from syncd.daemon.survey import Held
+from syncd.git.source import Revision
+from syncd.settings import Settings
+from syncd.wiring import Parts
+
+CHANGES: Final = 2
+REFUSED: Final = 3
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A plan with all that it was drawn up from; ``saved`` is the same without any secret."""
+
+    plan: Plan
+    held: Held
+    revision: Revision
+    saved: SavedPlan
+
+
+@click.command
+@with_settings(*SOURCE, "source.worktree", *STORE, "state_directory")
+@at_option
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Keep the plan for: syncd apply FILE.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where keys would change, 3 where that is refused.")
+@output_option("table", "json")
+def plan(settings: Settings, at: str | None, save: Path | None, detailed_exitcode: bool, output: str) -> int:
+    """Show what an apply would change, like a diff; changes nothing.
+
+    + create, ~ update, - delete, ! take over somebody else's value, * mark as syncd's own, > release.
+    """
+    drawn = run(_plan(settings, at))
+    if save is not None:
+        write_private(save, saved.encode(drawn.saved))
+    if output == "json":
+        click.echo(saved.encode(drawn.saved), nl=False)
+    else:
+        show(drawn.saved, drawn.revision.commit)
+    if not detailed_exitcode:
+        return 0
+    return REFUSED if drawn.saved.refusals else CHANGES if drawn.saved.changes else 0
+
+
+async def _plan(settings: Settings, at: str | None) -> Drawn:
+    async with wiring.open_parts(settings, os.environ) as parts:
+        return await draw_up(parts, await read_from(parts.source, settings, at))
+
+
+async def draw_up(parts: Parts, revision: Revision) -> Drawn:
+    """Read the store in full and compare."""
+    held = await parts.survey.hold(revision.tree.desired.keys)
+    lineage = parts.memory.recall("lineage") if parts.memory else None
+    made = await parts.survey.plan(held, revision, lineage=lineage)
+    applying = held.record.applying if held.record else None
+    if applying is not None and applying.commit == revision.commit.id:
+        made = made.lift(applying.lifted)  # an apply that was begun is finished with the approval that began it
+    base = await parts.survey.base(held.record)
+    return Drawn(made, held, revision, saved.save(made, held.index, base.origin))
+
+
+def show(plan: SavedPlan, commit: Commit) -> None:
+    """Print a plan for people."""
+    for line in plan_lines(plan, commit, sys.stdout):
+        click.echo(line)

@@ -1,0 +1,163 @@
+"""A plan for people, like a good diff. Made from the saved form, which holds no secret."""
+
+from collections.abc import Iterable, Iterator
+from difflib import unified_diff
+from typing import Final, TextIO
+
+from syncd.cli.output import paint
+from syncd.core.desired import Commit
+from syncd.core.digest import shown_hash
+from syncd.core.saved import SavedChange, SavedLeft, SavedPlan, SavedRefusal, SavedValue
+from syncd.core.text import printable
+
+_SIGNS: Final = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "delete": ("-", "red"),
+    "takeover": ("!", "magenta"),
+    "mark": ("*", "cyan"),
+    "release": (">", "cyan"),
+}
+_SUMS: Final = {
+    "create": "to create",
+    "update": "to update",
+    "delete": "to delete",
+    "takeover": "to take over",
+    "mark": "to mark",
+    "release": "to release",
+}
+_LEFT: Final = {
+    "drift": "drift in the store; the tree only wants it reported",
+    "prune": "gone from the tree; stays because of prune: false",
+    "ignored": "gone from the tree because it is ignored now; stays",
+    "foreign": "gone from the tree; belongs to somebody else now",
+    "conflict": "belongs to another source, a session or consul lock",
+}
+_WITHHELD: Final = {
+    "orphan": "somebody changed it since; deleted only with an approval",
+    "unproved": "nothing proves that git ever named it; deleted only with an approval",
+}
+_BASES: Final = {
+    "state": "git no longer has the applied commit; what it said is known from the state directory",
+    "marks": "git no longer has the applied commit; only marks tell which keys are syncd's",
+}
+_MOST_CHARACTERS: Final = 120
+_MOST_LINES: Final = 60
+_ONE_LINE: Final = 60
+
+
+def plan_lines(plan: SavedPlan, commit: Commit, stream: TextIO) -> Iterator[str]:
+    """Write a whole plan."""
+    yield _heading(plan, commit, stream)
+    if plan.base in _BASES:
+        yield paint(f"note: {_BASES[plan.base]}", stream, fg="yellow")
+    for change in plan.changes:
+        yield from _change(change, stream)
+    for change in plan.withheld:
+        yield from _change(change, stream, _WITHHELD.get(str(change.why), str(change.why)))
+    released = {change.key for change in plan.changes}
+    yield from _left((each for each in plan.left if each.key not in released), stream)
+    yield from _refusals(plan.refusals, stream)
+    yield _summary(plan)
+    if _is_approvable(plan):
+        yield f"To let exactly this plan through: syncd apply --approve {plan.hash}"
+
+
+def _heading(plan: SavedPlan, commit: Commit, stream: TextIO) -> str:
+    title = printable(commit.message.partition("\n")[0])
+    held = plan.applied[:7] if plan.applied else "nothing of syncd's yet"
+    text = f"{commit.short} {title!r} by {printable(commit.author)}; {plan.prefix or '(root)'} holds {held}"
+    return paint(text, stream, bold=True)
+
+
+def _change(change: SavedChange, stream: TextIO, why: str = "") -> Iterator[str]:
+    sign, colour = _SIGNS[change.operation]
+    if why:
+        sign, colour = "?", "yellow"
+    before, after = _shown(change.before), _shown(change.after)
+    head = paint(f"{sign} {change.operation:<8} {printable(change.key)}", stream, fg=colour)
+    place = paint(f"({printable(change.at)})", stream, dim=True) if change.at else ""
+    note = f"[{why}]" if why else ""
+    if _fits(change, before, after):
+        yield "  ".join(part for part in (head, _values(change, before, after), place, note) if part)
+        return
+    yield "  ".join(part for part in (head, place, note) if part)
+    yield from (f"    {line}" for line in _difference(before, after, stream))
+
+
+def _fits(change: SavedChange, before: str, after: str) -> bool:
+    """Tell whether old and new value fit on the change's own line."""
+    if change.operation == "mark":
+        return "\n" not in after and len(after) <= _MOST_CHARACTERS
+    return "\n" not in before + after and max(len(before), len(after)) <= _ONE_LINE
+
+
+def _values(change: SavedChange, before: str, after: str) -> str:
+    if change.operation in ("mark", "release"):
+        return _quoted(after or before)
+    if change.before is None:
+        return _quoted(after)
+    if change.after is None:
+        return _quoted(before)
+    return f"{_quoted(before)} → {_quoted(after)}"
+
+
+def _shown(value: SavedValue | None) -> str:
+    if value is None:
+        return ""
+    if value.base64 is not None:
+        return f"({len(value.base64)} bytes, {shown_hash(value.base64)})"
+    return value.hash if value.hash is not None else value.text or ""
+
+
+def _quoted(text: str) -> str:
+    """Show where a text ends when eyes could miss it."""
+    plain = text.isprintable() and text == text.strip() and text
+    return text if plain else repr(text)
+
+
+def _difference(before: str, after: str, stream: TextIO) -> Iterator[str]:
+    lines = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[2:]
+    if not lines:
+        lines = [f"- {before!r}", f"+ {after!r}"]  # only line ends differ
+    for line in lines[:_MOST_LINES]:
+        colour = {"-": "red", "+": "green", "@": "cyan"}.get(line[0])
+        yield paint(printable(_cut(line)), stream, fg=colour)
+    if len(lines) > _MOST_LINES:
+        yield f"… and {len(lines) - _MOST_LINES} more lines"
+
+
+def _cut(line: str) -> str:
+    if len(line) <= _MOST_CHARACTERS:
+        return line
+    return f"{line[:_MOST_CHARACTERS]}… ({len(line) - 1} characters)"
+
+
+def _left(left: Iterable[SavedLeft], stream: TextIO) -> Iterator[str]:
+    for each in left:
+        head = paint(f"= left     {printable(each.key)}", stream, dim=True)
+        yield f"{head}  [{_LEFT.get(each.why, each.why)}]"
+
+
+def _refusals(refusals: Iterable[SavedRefusal], stream: TextIO) -> Iterator[str]:
+    for refusal in refusals:
+        yield f"{paint('refused:', stream, fg='red', bold=True)} {printable(refusal.message)} [{refusal.guard}]"
+        yield f"  {paint('hint:', stream, fg='cyan')} {printable(refusal.hint)}"
+
+
+def _summary(plan: SavedPlan) -> str:
+    sums = [f"{number:,} {_SUMS[operation]}" for operation, number in plan.counts.items()]
+    if plan.withheld:
+        sums.append(f"{len(plan.withheld):,} waiting for an approval")
+    if plan.left:
+        sums.append(f"{len(plan.left):,} left")
+    if sums:
+        return f"Plan: {', '.join(sums)}."
+    if plan.applied == plan.commit:
+        return f"No changes. The store holds {plan.commit[:7]}."
+    return f"No changes to keys; an apply only notes that the store holds {plan.commit[:7]}."
+
+
+def _is_approvable(plan: SavedPlan) -> bool:
+    final = any(refusal.guard == "behind" for refusal in plan.refusals)
+    return bool(plan.withheld or plan.refusals) and not final
