@@ -3,9 +3,8 @@
 Borrowed limits: 64 operations (Consul up to 1.13) and 524,288 bytes of JSON body, base64 counted.
 """
 
-from binascii import b2a_base64
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -43,8 +42,9 @@ class Large(msgspec.Struct, frozen=True):
 def record_batch(fence: Fence, record: bytes, index: int, changes: Iterable[Change] = ()) -> Batch:
     """Write the record by compare-and-set at ``index`` (0: it must not exist), together with changes."""
     held = tuple(changes)
-    cas = _cas(keys.record_key(fence.prefix), record, 0, index)
-    return Batch(_body([_session(fence), cas, *_operations(fence, held)]), held)
+    mark = mark_of(fence.source)
+    cas = _encode(_Operation(_Cas(keys.record_key(fence.prefix), record, 0, index)))
+    return Batch(_body([_session(fence), cas, *(_operation(fence, change, mark) for change in held)]), held)
 
 
 def in_one(fence: Fence, record: bytes, index: int, changes: tuple[Change, ...]) -> Batch | None:
@@ -85,42 +85,52 @@ def flags_of(change: Change, mark: int) -> int:
     return 0 if change.operation is Operation.RELEASE else mark
 
 
-def _operations(fence: Fence, changes: tuple[Change, ...]) -> list[bytes]:
-    flags = mark_of(fence.source)
-    return [_operation(fence, change, flags) for change in changes]
+class _Cas(msgspec.Struct):
+    Key: str
+    Value: bytes
+    Flags: int
+    Index: int
+    Verb: Literal["cas"] = "cas"
+
+
+class _DeleteCas(msgspec.Struct):
+    Key: str
+    Index: int
+    Verb: Literal["delete-cas"] = "delete-cas"
+
+
+class _CheckSession(msgspec.Struct):
+    Key: str
+    Session: str
+    Verb: Literal["check-session"] = "check-session"
+
+
+class _CheckIndex(msgspec.Struct):
+    Key: str
+    Index: int
+    Verb: Literal["check-index"] = "check-index"
+
+
+class _Operation(msgspec.Struct):
+    KV: _Cas | _DeleteCas | _CheckSession | _CheckIndex
+
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def _operation(fence: Fence, change: Change, mark: int) -> bytes:
     key = keys.join(fence.prefix, change.key)
     if change.operation is Operation.DELETE:
-        return b'{"KV":{"Verb":"delete-cas","Key":%b,"Index":%d}}' % (_text(key), change.index)
-    return _cas(key, change.value, flags_of(change, mark), change.index)
-
-
-def _cas(key: str, value: bytes, flags: int, index: int) -> bytes:
-    encoded = b2a_base64(value, newline=False)
-    return b'{"KV":{"Verb":"cas","Key":%b,"Value":"%b","Flags":%d,"Index":%d}}' % (
-        _text(key),
-        encoded,
-        flags,
-        index,
-    )
+        return _encode(_Operation(_DeleteCas(key, change.index)))
+    return _encode(_Operation(_Cas(key, change.value, flags_of(change, mark), change.index)))
 
 
 def _session(fence: Fence) -> bytes:
-    key, session = _text(keys.lease_key(fence.prefix)), _text(fence.session)
-    return b'{"KV":{"Verb":"check-session","Key":%b,"Session":%b}}' % (key, session)
+    return _encode(_Operation(_CheckSession(keys.lease_key(fence.prefix), fence.session)))
 
 
 def _check(fence: Fence, index: int) -> bytes:
-    return b'{"KV":{"Verb":"check-index","Key":%b,"Index":%d}}' % (
-        _text(keys.record_key(fence.prefix)),
-        index,
-    )
-
-
-def _text(text: str) -> bytes:
-    return msgspec.json.encode(text)
+    return _encode(_Operation(_CheckIndex(keys.record_key(fence.prefix), index)))
 
 
 def _body(operations: list[bytes]) -> bytes:
