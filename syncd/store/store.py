@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, Self
 
-import consul.exceptions
 import msgspec
 
 from syncd.core import keys
@@ -158,7 +157,7 @@ class Store:
         """Keep a session alive; False if it has ended."""
         try:
             await self._client.session.renew(session)
-        except (consul.exceptions.NotFound, NotFound):
+        except NotFound:
             return False
         return True
 

@@ -14,12 +14,13 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import consul.base
+import consul.exceptions
 import yarl
 
-from syncd.core.errors import StoreError, UnknownOutcome, Unreachable
+from syncd.core.errors import NotFound, StoreError, UnknownOutcome, Unreachable
 from syncd.store.answers import Reply
 from syncd.store.endpoint import Endpoint
-from syncd.store.faults import ANSWERS, BUSY_HINT, UNKNOWN_HINT, fault_of
+from syncd.store.faults import ANSWERS, BUSY_HINT, UNKNOWN_HINT, fault_of, shown
 
 Params = Sequence[tuple[str, Any]]
 Answer = TypeVar("Answer")
@@ -109,8 +110,14 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
     ) -> Answer:
         body = data.encode() if isinstance(data, str) else data
         async with self.open(method, path, params or (), body, headers or {}) as response:
-            text = await response.read()
-            return callback(Reply(response.status, response.headers, text))
+            reply = Reply(response.status, response.headers, await response.read())
+        try:
+            return callback(reply)
+        except consul.exceptions.NotFound:
+            raise NotFound(shown(reply.body), where=f"{method} {path} at {self._endpoint}") from None
+        except (consul.exceptions.ConsulException, ValueError, LookupError, TypeError):
+            # What py-consul's own callbacks raise on an answer that is not what they expect.
+            raise self._damaged(reply, method, path) from None
 
     @asynccontextmanager
     async def open(
@@ -188,6 +195,12 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         if self._endpoint.address.socket:
             return aiohttp.UnixConnector(self._endpoint.address.socket, limit=0)
         return aiohttp.TCPConnector(limit=0, ssl=self._endpoint.tls or True)
+
+    def _damaged(self, reply: Reply, method: str, path: str) -> StoreError:
+        said, where = f"the answer makes no sense: {shown(reply.body)}", f"{method} {path} at {self._endpoint}"
+        if method in _READS:
+            return Unreachable(said, where=where, hint=BUSY_HINT)
+        return UnknownOutcome(said, where=where, hint=UNKNOWN_HINT)
 
     def _broken(self, error: Exception, *, write: bool, where: str) -> StoreError:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):

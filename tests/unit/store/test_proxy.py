@@ -348,3 +348,13 @@ async def test_a_cluster_without_a_leader_says_so(store: Store, proxy: Proxy) ->
     proxy.when(anything, answer(200, b'""'))
     with pytest.raises(NoLeader):
         await store.leader()
+
+
+async def test_an_answer_about_a_session_that_makes_no_sense_is_in_doubt(store: Store, proxy: Proxy) -> None:
+    for body in (b"<html>", b"[]", b"{}", b"7"):
+        proxy.when(anything, answer(200, body))
+        with pytest.raises(UnknownOutcome, match="makes no sense"):
+            await store.create_session("a", 15)
+    proxy.when(anything, answer(200, b"<html>"))
+    with pytest.raises(Unreachable, match="makes no sense"):
+        await store.leader()
