@@ -16,6 +16,7 @@ _INTERRUPTED: Final = 128 + 2  # as shells count: SIGINT
 COMMANDS: Final = (
     LazyCommand("run", "syncd.cli.run:run", "Follow the branch and keep the store equal to it."),
     LazyCommand("plan", "syncd.cli.plan:plan", "Show what an apply would change, like a diff."),
+    LazyCommand("apply", "syncd.cli.apply:apply", "Make the store equal to a commit, once."),
     LazyCommand("validate", "syncd.cli.validate:validate", "Check that the tree at a commit is valid."),
     LazyCommand("render", "syncd.cli.render:render", "Print the keys and values that a commit yields."),
     LazyCommand("config", "syncd.cli.config:config", "Show settings and where each came from."),

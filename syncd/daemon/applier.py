@@ -65,9 +65,9 @@ class Applier:
             await self._in_stages(plan, held, final, approval, progress)
         held.record = final
 
-    async def move(self, record: Record | None, index: int, commit: Commit) -> None:
+    async def move(self, record: Record | None, index: int, commit: Commit, lineage: str | None) -> None:
         """Rewrite the record, so that its index moves and every batch of an older attempt dies."""
-        before = record or self._fresh(None)
+        before = record or self._fresh(lineage)
         applying = before.applying or Applying(commit.id, 0, "", worktree=commit.worktree)
         moved = msgspec.structs.replace(applying, started=int(self._now()), attempt=self._draw_id())
         text = encode(msgspec.structs.replace(before, applying=moved))

@@ -24,6 +24,9 @@ from syncd.store.store import Store
 
 FORWARD = (Relation.SAME, Relation.DESCENDANT)
 
+Check = Callable[[Plan], None]
+"""Looks at each plan right before it is applied, and raises where it may not be."""
+
 Result = Literal["applied", "unchanged", "refused", "paused", "standby"]
 
 
@@ -64,7 +67,9 @@ class Reconciler:
         self._in_doubt = False
         self.held: Held | None = None
 
-    async def reconcile(self, tip: Revision, control: Control, progress: Progress | None = None) -> Outcome:
+    async def reconcile(
+        self, tip: Revision, control: Control, progress: Progress | None = None, check: Check | None = None
+    ) -> Outcome:
         """Bring the store to ``tip`` as far as lease, orders and guards allow."""
         if control.pause is not None:
             return Outcome("paused", revision=tip)
@@ -79,10 +84,10 @@ class Reconciler:
             self.held = await self._take_stock(tip)
         begun = await self._begun(self.held.record, tip)
         if begun is not None:
-            outcome = await self._bring(self.held, begun, control, progress)
+            outcome = await self._bring(self.held, begun, control, progress, check)
             if outcome.result == "refused":
                 return outcome
-        return await self._bring(self.held, tip, control, progress)
+        return await self._bring(self.held, tip, control, progress, check)
 
     async def _ineligible(self, tip: Revision, control: Control) -> Outcome | None:
         """Refuse to campaign with a tip that does not follow what the store holds, unless that was approved."""
@@ -101,7 +106,7 @@ class Reconciler:
         entry = await self._store.own("revision")
         record = decode(entry.value) if entry else None
         if self._in_doubt or (record is not None and record.applying is not None):
-            await self._applier.move(record, entry.index if entry else 0, tip.commit)
+            await self._applier.move(record, entry.index if entry else 0, tip.commit, self._lineage())
         self._in_doubt = False
         return await self._survey.hold(tip.tree.desired.keys)
 
@@ -117,12 +122,16 @@ class Reconciler:
             # Only an approved tip gets here without that commit at hand: it supersedes what was begun.
             return None
 
-    async def _bring(self, held: Held, revision: Revision, control: Control, progress: Progress | None) -> Outcome:
+    async def _bring(
+        self, held: Held, revision: Revision, control: Control, progress: Progress | None, check: Check | None
+    ) -> Outcome:
         plan = await self._plan(held, revision)
         applying = held.record.applying if held.record else None
         approval = control.approves(self._now())
         if applying is not None and applying.commit == revision.commit.id:
             plan, approval = plan.lift(applying.lifted), applying.approval or approval
+        if check is not None:
+            check(plan)
         approved = plan.approve(approval)
         if approved.refusals:
             return Outcome("refused", approved, revision)
@@ -140,7 +149,7 @@ class Reconciler:
         await self._applier.apply(plan, held, approval=approval, lineage=self._lineage(), progress=progress)
         self.held, self._in_doubt = held, False
         held.settled = revision
-        await self._remember(held, revision, settled)
+        self._remember(held, revision, settled)
 
     async def _plan(self, held: Held, revision: Revision) -> Plan:
         return await self._survey.plan(held, revision, lineage=self._lineage())
@@ -148,14 +157,14 @@ class Reconciler:
     def _lineage(self) -> str | None:
         return self._state.recall("lineage") if self._state else None
 
-    async def _remember(self, held: Held, revision: Revision, settled: Revision | None) -> None:
+    def _remember(self, held: Held, revision: Revision, settled: Revision | None) -> None:
         if self._state is None or held.record is None:
             return
         if self._lineage() != held.record.lineage:
             self._state.remember("lineage", held.record.lineage)
         step = settled is not None and revision.since == settled.commit.id
         desired = revision.tree.desired
-        await self._state.keep_base(
+        self._state.keep_base(
             revision.commit.id, digest.render(desired.digest), desired.keys, revision.changed if step else None
         )
 

@@ -11,6 +11,9 @@ from typing import Final, Literal
 from syncd.core.desired import DesiredKey, StoredBaseKey
 from syncd.core.errors import StateError
 from syncd.database import open_database
+from syncd.log import get_logger
+
+log = get_logger(__name__)
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -24,6 +27,7 @@ class State:
         self._connection = connection
         self._lock = lock
         self._turn = asyncio.Lock()
+        self._pending: set[asyncio.Task[None]] = set()
 
     @classmethod
     def open(cls, directory: Path) -> "State":
@@ -67,11 +71,11 @@ class State:
         connection.close()
         return None
 
-    def close(self) -> None:
-        """Close the database and let another process in."""
+    async def close(self) -> None:
+        """Let what is being kept come to its end, close the database and let another process in."""
+        await asyncio.gather(*self._pending)
         self._connection.close()
-        if self._lock is not None:
-            os.close(self._lock)
+        os.close(self._lock)
 
     def recall(self, fact: Fact) -> str | None:
         """Return a remembered fact, or None."""
@@ -92,12 +96,25 @@ class State:
                 return None
             return await asyncio.to_thread(self._read_base)
 
-    async def keep_base(
+    def keep_base(
         self, commit: str, digest: str, keys: Mapping[str, DesiredKey], changed: Iterable[str] | None
     ) -> None:
-        """Keep the keys of an applied revision: all of them, or those that changed since the last one kept."""
+        """Keep the keys of an applied revision, all or those that changed since the last one kept, in the background.
+
+        They stand in for git where git has lost the commit, so nobody waits for them and a failure is only logged.
+        """
+        task = asyncio.create_task(self._keep_base(commit, digest, keys, changed))
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
+    async def _keep_base(
+        self, commit: str, digest: str, keys: Mapping[str, DesiredKey], changed: Iterable[str] | None
+    ) -> None:
         async with self._turn:
-            await asyncio.to_thread(self._write_base, commit, digest, keys, changed)
+            try:
+                await asyncio.to_thread(self._write_base, commit, digest, keys, changed)
+            except sqlite3.Error as error:
+                log.warning("the applied keys could not be kept in the state directory", error=str(error))
 
     def _read_base(self) -> dict[str, StoredBaseKey]:
         rows = self._connection.execute("SELECT key, hash, path, secret FROM base")

@@ -183,6 +183,8 @@ class Daemon:
             self._wake.set()
             return
         if orders != self._control:
+            # What a person approved is a plan of everything, not of what a commit touched.
+            self._reconciler.held = None
             self._control = orders
             self._wake.set()
 

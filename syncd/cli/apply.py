@@ -1,0 +1,124 @@
+"""``syncd apply``."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from syncd import wiring
+from syncd.cli.applying import Applied, carry_out
+from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
+from syncd.cli.orders import Paused, orders
+from syncd.cli.output import print_json
+from syncd.cli.plan import Drawn, draw_up, show
+from syncd.cli.reading import read_from
+from syncd.cli.running import run
+from syncd.cli.stopping import stoppable
+from syncd.core import saved
+from syncd.core.errors import SyncdError
+from syncd.core.saved import PlanMoved, SavedPlan
+from syncd.git.source import Revision
+from syncd.settings import Settings
+from syncd.wiring import Parts
+
+_INTERRUPTED: Final = 130
+_DONE: Final = {
+    "create": "created",
+    "update": "updated",
+    "mark": "marked",
+    "takeover": "taken over",
+    "release": "released",
+    "delete": "deleted",
+}
+
+
+@click.command
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@with_settings(*SOURCE, "source.worktree", *STORE, "state_directory")
+@at_option
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--approve", metavar="HASH", help="Let exactly the plan of this hash through its guards.")
+@output_option("table", "json")
+def apply(settings: Settings, file: Path | None, at: str | None, yes: bool, approve: str | None, output: str) -> int:
+    """Make the store equal to a commit, once.
+
+    FILE is a plan saved by "syncd plan --save": it is applied only if it still holds, to the letter. While a daemon
+    leads, --approve is handed to that daemon.
+    """
+    if not yes and not approve and not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on: say --yes")
+    if file is not None and at:
+        raise click.UsageError("a saved plan names its commit: --at has no place beside it")
+    kept = _read(file) if file is not None else None
+    drawn = run(_draw_up(settings, at, kept))
+    if output == "table":
+        show(drawn.saved, drawn.revision.commit)
+    _demand(drawn, approve)
+    if drawn.plan.changes and not (yes or approve):
+        click.confirm("Apply this plan?", abort=True, err=True)
+    done = run(stoppable(carry_out(settings, drawn, kept, approve)))
+    if done is None:
+        click.echo("interrupted: what was begun is finished by the next apply, or by the daemon", err=True)
+        return _INTERRUPTED
+    _tell(done, drawn, output)
+    return 0
+
+
+def _read(file: Path) -> SavedPlan:
+    try:
+        return saved.decode(file.read_bytes(), str(file))
+    except OSError as error:
+        raise SyncdError(f"the plan cannot be read: {error.strerror}", where=str(file)) from None
+
+
+async def _draw_up(settings: Settings, at: str | None, kept: SavedPlan | None) -> Drawn:
+    async with wiring.open_parts(settings, os.environ) as parts:
+        pause = (await orders(parts.store)).pause
+        if pause is not None:
+            raise Paused(pause)
+        if kept is None:
+            return await draw_up(parts, await read_from(parts.source, settings, at))
+        _demand_same_place(kept, settings)
+        drawn = await draw_up(parts, await _same_revision(parts, kept))
+        saved.demand_same(kept, drawn.saved)
+        return drawn
+
+
+async def _same_revision(parts: Parts, kept: SavedPlan) -> Revision:
+    return await (parts.source.read_worktree() if kept.worktree else parts.source.read(kept.commit))
+
+
+def _demand_same_place(kept: SavedPlan, settings: Settings) -> None:
+    if (kept.source, kept.prefix) != (settings.source.name, settings.store.prefix):
+        raise PlanMoved(
+            f"the plan is for the prefix {kept.prefix!r} and the source {kept.source!r}",
+            hint="apply it with the settings that it was made with",
+        )
+
+
+def _demand(drawn: Drawn, approve: str | None) -> None:
+    """Stop before anything is asked or written, where it is clear how it would end."""
+    plan = drawn.plan
+    if approve is None:
+        plan.demand()
+    elif approve != plan.hash:
+        raise PlanMoved(
+            f"the plan is now another one: its hash is {plan.hash}, not {approve}", hint="look at it: syncd plan"
+        )
+    else:
+        plan.approve(approve).demand()
+
+
+def _tell(done: Applied, drawn: Drawn, output: str) -> None:
+    if output == "json":
+        print_json({**msgspec.to_builtins(done), "plan": drawn.saved})
+        return
+    counts = ", ".join(f"{number:,} {_DONE[operation]}" for operation, number in done.counts.items())
+    by = f" by {done.by}" if done.by else ""
+    if done.result == "unchanged":
+        click.echo("Nothing was written.")
+    else:
+        click.echo(f"Applied {done.commit[:7]}{by}: {counts or 'no key changed'}.")

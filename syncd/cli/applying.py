@@ -1,0 +1,165 @@
+"""Carrying a plan out: under the lease, or by whoever holds it."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final, Literal, TypeVar
+
+import click
+import msgspec
+
+from syncd import wiring
+from syncd.cli.orders import Paused, leave_approval, orders, wait_until_applied
+from syncd.cli.plan import Drawn
+from syncd.cli.progress import progress_bar
+from syncd.core import saved
+from syncd.core.control import Approval, Control
+from syncd.core.errors import Kind, LeaseHeld, StateError, SyncdError
+from syncd.core.lease import holder_of
+from syncd.core.plan import Plan
+from syncd.core.saved import PlanMoved, SavedPlan
+from syncd.core.timing import backoff
+from syncd.daemon.lease import Lease
+from syncd.daemon.reconciler import Check, Outcome
+from syncd.settings import Settings
+from syncd.wiring import Parts
+
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 6
+_RELEASE_SECONDS: Final = 3.0
+
+
+class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an apply did; ``by`` names the daemon that did it in our place."""
+
+    result: Literal["applied", "unchanged"]
+    commit: str
+    counts: dict[str, int]
+    by: str = ""
+
+
+async def carry_out(settings: Settings, drawn: Drawn, kept: SavedPlan | None, approve: str | None) -> Applied:
+    """Apply what a person saw, and nothing else."""
+    async with _open(settings) as parts:
+        holder = await _other_holder(parts)
+        if holder is None:
+            return await _lead(parts, drawn, kept, approve)
+        if approve is None:
+            raise LeaseHeld(
+                holder,
+                hint="it applies its branch by itself; what is refused goes through by: syncd apply --approve HASH",
+            )
+        return await _hand_over(parts, drawn, approve, holder)
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[Parts]:
+    """Open with the state directory if it is free; a daemon of this machine may have it."""
+    async with AsyncExitStack() as stack:
+        try:
+            parts = await stack.enter_async_context(wiring.open_parts(settings, os.environ, stateful=True))
+        except StateError:
+            parts = await stack.enter_async_context(wiring.open_parts(settings, os.environ))
+        yield parts
+
+
+async def _other_holder(parts: Parts) -> str | None:
+    """Name who leads, unless it was this machine's own daemon, which has died: then its session is ours."""
+    entry = await parts.store.own("lease")
+    if entry is None or not entry.session:
+        return None
+    own = parts.state.recall("session") if parts.state else None
+    return None if entry.session == own else holder_of(entry.value)
+
+
+async def _hand_over(parts: Parts, drawn: Drawn, approve: str, holder: str) -> Applied:
+    await leave_approval(parts.store, approve)
+    click.echo(f"{holder} leads and has the approval now; waiting until it is applied", err=True)
+    await wait_until_applied(parts.store, drawn.plan.commit.id, drawn.held.index, holder)
+    return Applied("applied", drawn.plan.commit.id, drawn.plan.approve(approve).counts, holder)
+
+
+async def _lead(parts: Parts, drawn: Drawn, kept: SavedPlan | None, approve: str | None) -> Applied:
+    lease = parts.lease()
+    reconciler = parts.reconciler(lease)
+    check = _check(drawn, kept)
+    keeping = asyncio.create_task(lease.keep(lambda: None))
+    try:
+        with progress_bar("Applying") as progress:
+            outcome = await _persist(
+                lambda: _reconcile_once(
+                    parts, lambda control: reconciler.reconcile(drawn.revision, control, progress, check), approve
+                )
+            )
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await _resign(lease)
+    return _result(outcome)
+
+
+async def _reconcile_once(
+    parts: Parts, reconcile: Callable[[Control], Awaitable[Outcome]], approve: str | None
+) -> Outcome:
+    """Reconcile under the orders that stand now; our approval is ours alone and need not be left in the store."""
+    standing = await orders(parts.store)
+    if standing.pause is not None:
+        raise Paused(standing.pause)
+    own = Approval(approve, "", int(time.time()) + 60) if approve else standing.approval
+    return await reconcile(msgspec.structs.replace(standing, approval=own))
+
+
+async def _persist(work: Callable[[], Awaitable[T]]) -> T:
+    """Try again while the outcome is in doubt or the store is away for a moment."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await work()
+        except LeaseHeld:
+            raise
+        except SyncdError as error:
+            if error.kind is not Kind.RETRY:
+                raise
+        await asyncio.sleep(backoff(attempt, random.random()))  # noqa: S311  # jitter
+    return await work()
+
+
+def _check(drawn: Drawn, kept: SavedPlan | None) -> Check:
+    """Make what compares the plan under the lease with the one that was shown.
+
+    Only until it first passes: from then on it is our own writes that change what is left to do.
+    """
+    begun = drawn.held.record.applying if drawn.held.record else None
+    passed = False
+
+    def check(plan: Plan) -> None:
+        nonlocal passed
+        if passed:
+            return
+        if kept is not None:
+            saved.demand_same(kept, saved.save(plan, kept.record_index, kept.base))
+        elif begun is None and plan.hash != drawn.plan.hash:
+            raise PlanMoved("the plan is no longer the one that was shown", hint="look at the new one: syncd plan")
+        passed = True
+
+    return check
+
+
+async def _resign(lease: Lease) -> None:
+    """Give the lease back; where the store does not answer it ends by itself."""
+    with suppress(SyncdError, TimeoutError):
+        async with asyncio.timeout(_RELEASE_SECONDS):
+            await lease.resign()
+
+
+def _result(outcome: Outcome) -> Applied:
+    if outcome.result == "standby":
+        raise LeaseHeld(outcome.holder, hint="try again when it is done")
+    assert outcome.plan is not None
+    outcome.plan.demand()
+    counts = outcome.plan.counts if outcome.result == "applied" else {}
+    result: Literal["applied", "unchanged"] = "applied" if outcome.result == "applied" else "unchanged"
+    return Applied(result, outcome.plan.commit.id, counts)

@@ -1,0 +1,91 @@
+"""Orders that people leave in the store for whoever leads."""
+
+import asyncio
+import getpass
+import os
+import socket
+import time
+from typing import Final
+
+from msgspec.structs import replace
+
+from syncd.core import control, record
+from syncd.core.control import APPROVAL_SECONDS, Approval, Control, Pause
+from syncd.core.errors import Conflict, SyncdError
+from syncd.core.record import Record
+from syncd.store.store import Store
+
+WAIT_SECONDS: Final = 60.0
+_ATTEMPTS: Final = 5
+_POLL: Final = 10.0
+
+
+class Paused(SyncdError):
+    """Somebody ordered that nothing is written."""
+
+    exit_code = 3
+
+    def __init__(self, pause: Pause) -> None:
+        reason = f": {pause.reason}" if pause.reason else ""
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(pause.since))
+        super().__init__(f"paused by {pause.author} since {since}{reason}", hint="syncd resume lifts the pause")
+
+
+class NotTaken(SyncdError):
+    """Whoever leads did not apply what was approved, or not in time."""
+
+    exit_code = 75
+
+
+async def orders(store: Store) -> Control:
+    """Read the standing orders."""
+    entry = await store.own("control")
+    return control.decode(entry.value if entry else None)
+
+
+async def leave_approval(store: Store, hash_: str) -> None:
+    """Approve a plan; other orders stay as they are."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        entry = await store.own("control")
+        standing = control.decode(entry.value if entry else None)
+        approval = Approval(hash_, person(), int(time.time()) + APPROVAL_SECONDS)
+        text = control.encode(replace(standing, approval=approval))
+        try:
+            await store.put_own("control", text, index=entry.index if entry else 0)
+        except Conflict:
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return
+
+
+async def wait_until_applied(store: Store, commit: str, after: int, holder: str) -> Record:
+    """Wait until the control record, beyond index ``after``, says that a commit is applied."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await _applied(store, commit, after)
+    except TimeoutError:
+        raise NotTaken(
+            f"{holder} has not applied commit {commit[:7]} within {WAIT_SECONDS:.0f} s",
+            hint="look at its log: it may follow another commit, or see another plan; the approval stands for an hour",
+        ) from None
+
+
+async def _applied(store: Store, commit: str, after: int) -> Record:
+    index = 0
+    while True:
+        entry, index = await store.watch_own("revision", index, wait=_POLL)
+        if entry is None or entry.index <= after:
+            continue
+        found = record.decode(entry.value)
+        if found.applying is None and found.applied is not None and found.applied.commit == commit:
+            return found
+
+
+def person() -> str:
+    """Name who gives an order."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
