@@ -86,6 +86,12 @@ async def test_an_unknown_session_is_not_renewed_but_may_be_destroyed(store: Res
     assert (await store.call("GET", f"/v1/session/info/{NOBODY}")).json == []
 
 
+async def test_a_node_must_be_named(store: Rest) -> None:
+    answer = await store.call("GET", "/v1/session/node/")
+    assert (answer.status, answer.text) == (400, "Missing node name")
+    assert (await store.call("GET", "/v1/session/node/nobody")).json == []
+
+
 @pytest.mark.parametrize(("verb", "method"), [("info", "GET"), ("renew", "PUT"), ("destroy", "PUT")])
 async def test_a_session_id_is_needed_and_has_36_characters(store: Rest, verb: str, method: str) -> None:
     missing = await store.call(method, f"/v1/session/{verb}/")

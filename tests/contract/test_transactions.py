@@ -166,6 +166,8 @@ async def test_an_empty_transaction_does_nothing(store: Rest, body: bytes) -> No
         b"",
         b"junk",
         b"{}",
+        b"[5]",
+        b'[{"KV": 5}]',
         b'[{"KV": {"Verb": "set", "Key": "k", "Value": "!!"}}]',
         b'[{"KV": {"Verb": "set", "Key": "k", "Value": 5}}]',
         b'[{"KV": {"Verb": "set", "Key": "k", "Flags": -5}}]',
