@@ -89,7 +89,7 @@ async def open_parts(
         state = State.open(settings.state_directory) if stateful else None
         memory = state or State.peek(settings.state_directory)
         if memory is not None:
-            stack.callback(memory.close)
+            stack.push_async_callback(memory.close)
             stack.push_async_callback(memory.drain)
         source = await open_source(settings)
         stack.push_async_callback(source.close)

@@ -1,6 +1,7 @@
 """What a commit says: the values that the mapping makes and the planner reads."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -120,5 +121,5 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 def sorted_pairs(keys: Mapping[str, DesiredKey]) -> Iterable[tuple[str, DesiredKey]]:
-    """List keys in the order of their bytes, as the store does."""
-    return sorted(keys.items(), key=lambda pair: pair[0].encode())
+    """List keys in the order of their bytes, as the store does: code points sort as their UTF-8 does."""
+    return sorted(keys.items(), key=itemgetter(0))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -147,7 +148,7 @@ def make_plan(situation: Situation) -> Plan:
         epoch=record.epoch if record else "",
         applied=record.applied.commit if record and record.applied else None,
         commit=situation.commit,
-        changes=_sorted(changes),
+        changes=tuple(changes),
         withheld=withheld,
         left=left,
         refusals=_refusals(situation, decisions, owned),
@@ -186,7 +187,7 @@ def _decisions(situation: Situation) -> list[tuple[str, Decision]]:
             decision = decide_unwanted(key, have, based, mark, kept, proved=proved)
         if decision is not None:
             found.append((key, decision))
-    found.sort(key=lambda pair: pair[0].encode())
+    found.sort(key=itemgetter(0))  # by code points, which is the order of UTF-8's bytes
     return found
 
 
@@ -237,7 +238,7 @@ def _any_unproved(withheld: Iterable[tuple[Change, Why]]) -> bool:
 
 
 def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
-    return tuple(sorted(changes, key=lambda change: change.key.encode()))
+    return tuple(sorted(changes, key=attrgetter("key")))
 
 
 def _live_hash(change: Change) -> str:

@@ -92,7 +92,8 @@ def applied_of(
     commit: Commit, *, keys: int, digest: str, previous: str | None, manifest: dict[str, str] | None
 ) -> Applied:
     """Describe a revision as applied, within the record's size limits; ``manifest`` is None where it is not known."""
-    small = manifest is not None and len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
+    small = manifest is not None and len(manifest) < MAX_MANIFEST_BYTES // 10  # an entry takes over 10 bytes
+    small = small and len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
     return Applied(
         commit=commit.id,
         ref=commit.ref[:MAX_NAME_CHARACTERS],

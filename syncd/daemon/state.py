@@ -75,7 +75,8 @@ class State:
         """Let what is being kept come to its end, close the database and let another process in."""
         await asyncio.gather(*self._pending)
         self._connection.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def recall(self, fact: Fact) -> str | None:
         """Return a remembered fact, or None."""
