@@ -90,7 +90,6 @@ async def open_parts(
         memory = state or State.peek(settings.state_directory)
         if memory is not None:
             stack.push_async_callback(memory.close)
-            stack.push_async_callback(memory.drain)
         source = await open_source(settings)
         stack.push_async_callback(source.close)
         endpoint = endpoint_of(settings, environment, address)
