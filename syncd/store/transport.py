@@ -203,17 +203,20 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         return UnknownOutcome(said, where=where, hint=UNKNOWN_HINT)
 
     def _broken(self, error: Exception, *, write: bool, where: str) -> StoreError:
+        reason = _reason(error)
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return StoreError(
-                f"the store's certificate is not trusted: {error.certificate_error}",
-                where=where,
-                hint="name its CA in CONSUL_CACERT, or its name in CONSUL_TLS_SERVER_NAME",
-            )
+            hint = "name its CA in CONSUL_CACERT, or its name in CONSUL_TLS_SERVER_NAME"
+            return StoreError(f"the store's certificate is not trusted: {reason}", where=where, hint=hint)
+        if isinstance(error, aiohttp.ClientConnectorSSLError):
+            return Unreachable(f"no TLS there: {reason}", where=where, hint="is CONSUL_HTTP_SSL right for this port?")
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            return Unreachable(f"nothing answers: {_reason(error)}", where=where, hint=self._advice())
-        said = "no answer in time" if isinstance(error, TimeoutError) else f"the answer broke off: {_reason(error)}"
+            return Unreachable(f"nothing answers: {reason}", where=where, hint=self._advice())
+        said = "no answer in time" if isinstance(error, TimeoutError) else f"the answer broke off: {reason}"
         if write:
             return UnknownOutcome(said, where=where, hint=UNKNOWN_HINT)
+        if "_ALERT_" in reason:
+            hint = "it lets in only certificates of its own CA: CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY"
+            return StoreError(f"the store ended the connection: {reason}", where=where, hint=hint)
         return Unreachable(said, where=where, hint=BUSY_HINT)
 
     def _advice(self) -> str:
@@ -255,7 +258,7 @@ def deadline(params: Params, patience: float = PATIENCE) -> float:
 
 
 def _reason(error: Exception) -> str:
-    cause = getattr(error, "os_error", error)
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
     return getattr(cause, "strerror", None) or str(cause) or type(error).__name__
 
 
