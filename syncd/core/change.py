@@ -59,17 +59,13 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     why: Why | None = None
 
 
-def decide_wanted(
-    key: str, wanted: DesiredKey, live: Entry | None, based: BaseKey | None, mark: int
-) -> Decision | None:
-    """Decide about a key that git names; None where nothing needs to be done."""
+def decide_wanted(key: str, wanted: DesiredKey, live: Entry | None, based: BaseKey | None, mark: int) -> Decision:
+    """Decide about a key that git names and that lacks its value or its mark."""
     if live is None:
         if _reported(wanted, based):
             return Decision(None, "drift")
         return Decision(Change(Operation.CREATE, key, None, wanted, wanted.secret))
     equal, owned = live.value == wanted.value, live.flags == mark
-    if equal and owned:
-        return None
     if not equal and _reported(wanted, based):
         return Decision(None, "drift")
     secret = wanted.secret or (based is not None and based.secret)
