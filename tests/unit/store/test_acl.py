@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,20 @@ async def test_a_token_in_a_file_is_replaced_without_a_restart(guarded: ConsulAg
         file.write_text(new)
         assert await store.transact(put("app/c")) > 0
         assert file.stat().st_mtime_ns > stamp
+    guarded.delete("app/c")
+
+
+async def test_a_refused_request_is_sent_again_with_the_token_that_stands_in_the_file_by_then(
+    guarded: ConsulAgent, tmp_path: Path
+) -> None:
+    old, new = guarded.make_token(WRITE), guarded.make_token(WRITE)
+    (file := tmp_path / "token").write_text(old)
+    stamp = file.stat()
+    async with Store(resolve_endpoint({}, address=guarded.address, token_file=str(file)), "app") as store:
+        guarded.revoke(old)
+        file.write_text(new)
+        os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+        assert await store.put_cas("c", b"x", 0, 0) > 0
     guarded.delete("app/c")
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from syncd.core.errors import NoLeader, NotWhole, RateLimited, StoreError, UnknownOutcome, Unreachable
+from syncd.core.errors import Conflict, NoLeader, NotWhole, RateLimited, StoreError, UnknownOutcome, Unreachable
 from syncd.core.live import Entry
 from syncd.store.endpoint import resolve_endpoint
 from syncd.store.store import Store
@@ -358,3 +358,19 @@ async def test_an_answer_about_a_session_that_makes_no_sense_is_in_doubt(store: 
     proxy.when(anything, answer(200, b"<html>"))
     with pytest.raises(Unreachable, match="makes no sense"):
         await store.leader()
+
+
+async def test_a_large_value_that_is_overwritten_at_once_is_a_conflict(
+    store: Store, consul: ConsulAgent, prefix: str, proxy: Proxy
+) -> None:
+    proxy.when(CAS, after(lambda: consul.put(f"{prefix}/a", b"theirs")))
+    with pytest.raises(Conflict, match="somebody else at once"):
+        await store.put_cas("a", b"ours", 5, 0)
+    assert consul.get(f"{prefix}/a") == b"theirs"
+
+
+async def test_a_gateway_that_asks_for_credentials_is_no_store_without_acls(store: Store, proxy: Proxy) -> None:
+    proxy.when(anything, answer(401, b"who are you?"))
+    with pytest.raises(StoreError, match="who are you") as caught:
+        await store.may_write()
+    assert "CONSUL_HTTP_AUTH" in caught.value.hint
