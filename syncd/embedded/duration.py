@@ -15,8 +15,12 @@ def nanoseconds(text: str) -> int:
     whole = _WHOLE.fullmatch(text)
     if whole is None:
         raise ValueError(f'time: invalid duration "{text}"')
-    total = sum(
-        Fraction(number.strip(".") if number.endswith(".") else number) * _UNITS[unit]
-        for number, unit in _PART.findall(text)
-    )
-    return int(total) * (-1 if whole[1] == "-" else 1)
+    total = int(sum(_number(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+    if total >= 2**63:
+        raise ValueError(f'time: invalid duration "{text}"')
+    return -total if whole[1] == "-" else total
+
+
+def _number(text: str) -> Fraction:
+    whole, _, part = text.partition(".")
+    return Fraction(f"{whole or 0}.{part or 0}")

@@ -89,7 +89,7 @@ class Node:
         self._database.close()
 
     def sweep(self) -> None:
-        """End the sessions and forget the tombstones whose time is over."""
+        """End the sessions, and forget the tombstones and lock delays, whose time is over."""
         now = self._clock()
         for name in self._state.expired(now):
             self._commits.add(sessions.destroy(self._state, name, now), self._state.indexes)
@@ -97,6 +97,7 @@ class Node:
         for key in self._state.stale_tombstones(now):
             step.reap(key)
         self._commits.add(step.keep(), self._state.indexes)
+        self._state.forget_lock_delays(now)
 
     def _sweep_often(self) -> None:
         self.sweep()

@@ -1,6 +1,7 @@
 """Start the embedded store on a port."""
 
 import errno
+import socket
 from pathlib import Path
 
 from aiohttp import web
@@ -10,6 +11,8 @@ from syncd.embedded.http import routes
 from syncd.embedded.node import Node
 from syncd.embedded.occupant import describe
 
+_LONGEST_PATH = 65_536  # a key of 4 KB is 12 KB when it is escaped
+_BACKLOG = 1024
 _GRACE = 2.0  # seconds that a close leaves to requests under way
 
 
@@ -35,42 +38,45 @@ class Server:
 
 async def start(database: Path, host: str = "127.0.0.1", port: int = 8500) -> Server:
     """Open ``database`` and serve it; port 0 takes any free one."""
-    node = Node(database)
-    runner = _runner(node)
+    # The port comes first: whoever starts a second time is told that, not that the database is in use.
+    listener = await _listen(host, port)
     try:
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-    except BaseException as problem:
-        await runner.cleanup()
-        await node.close()
-        if isinstance(problem, OSError):
-            raise await _explained(problem, host, port) from problem
+        node = Node(database)
+    except BaseException:
+        listener.close()
         raise
-    bound = runner.addresses[0][1]
-    return Server(node, runner, f"http://{_url_host(host)}:{bound}")
+    runner = _runner(node)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    return Server(node, runner, f"http://{_url_host(host)}:{listener.getsockname()[1]}")
 
 
 def _runner(node: Node) -> web.ServerRunner:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return await routes.answer(node, request)
 
-    # A blocking query ends with its client; bodies are stored as sent, compressed or not.
-    server = web.Server(answer, handler_cancellation=True, auto_decompress=False, access_log=None)
+    server = web.Server(
+        answer,
+        handler_cancellation=True,  # a blocking query ends with its client
+        auto_decompress=False,  # bodies are stored as sent
+        max_line_size=_LONGEST_PATH,
+        access_log=None,
+    )
     return web.ServerRunner(server, shutdown_timeout=_GRACE)
 
 
-async def _explained(problem: OSError, host: str, port: int) -> SyncdError:
-    where = f"{host}:{port}"
-    if problem.errno != errno.EADDRINUSE:
-        return SyncdError(
-            f"the embedded store cannot listen: {problem.strerror}", where=where, hint="choose another host or port"
-        )
-    found = await describe(f"http://{_url_host(host)}:{port}")
-    return SyncdError(
-        f"the port is taken by {found}",
-        where=where,
-        hint="stop it, or choose another port: `make run PORT=…`, `--embedded-port …`",
-    )
+async def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as problem:
+        where = f"{host}:{port}"
+        if problem.errno == errno.EADDRINUSE:
+            found = await describe(f"http://{_url_host(host)}:{port}")
+            hint = "stop it, or choose another port: `make run PORT=…`, `--embedded-port …`"
+            raise SyncdError(f"the port is taken by {found}", where=where, hint=hint) from problem
+        text = f"the embedded store cannot listen: {problem.strerror}"
+        raise SyncdError(text, where=where, hint="choose another host or port") from problem
 
 
 def _url_host(host: str) -> str:

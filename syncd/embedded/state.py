@@ -75,3 +75,7 @@ class State:
         """Return the tombstones that are past their life."""
         oldest_first = self.buried_at.items()
         return [key for key, _ in takewhile(lambda each: each[1] + TOMBSTONE_LIFE <= now, oldest_first)]
+
+    def forget_lock_delays(self, now: float) -> None:
+        """Drop the lock delays that are over."""
+        self.lock_delays = {key: end for key, end in self.lock_delays.items() if end > now}

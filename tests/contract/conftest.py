@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from syncd.embedded.server import start
-from tests.support.rest import Rest
+from tests.support.rest import Rest, takes_any_key
 
 
 @pytest.fixture(params=[pytest.param("consul", marks=pytest.mark.consul), "embedded"])
@@ -14,6 +14,13 @@ def kind(request: pytest.FixtureRequest) -> str:
     """Which of the two stores this is."""
     name: str = request.param
     return name
+
+
+@pytest.fixture
+def any_key(kind: str) -> None:
+    """Skip where Consul refuses keys with spaces, accents or dot segments (from 1.21.5 on, each in a way of its own)."""
+    if kind == "consul" and not takes_any_key():
+        pytest.skip("this Consul refuses such keys")
 
 
 @pytest.fixture

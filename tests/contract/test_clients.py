@@ -41,6 +41,7 @@ class CommandLine:
 
 
 @pytest.mark.consul
+@pytest.mark.usefixtures("any_key")
 async def test_consul_kv_puts_gets_and_deletes(store: Rest, command_line: CommandLine) -> None:
     key = f"{store.prefix}/a b/é"
     assert "Success!" in await command_line("kv", "put", "-flags=12", key, "value")

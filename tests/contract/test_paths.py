@@ -1,5 +1,7 @@
 """Paths, methods and what is not there at all."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.support.rest import Rest
@@ -24,10 +26,18 @@ async def test_an_unclean_path_is_sent_to_another_key(store: Rest, method: str, 
     assert answer.headers["Location"] == f"/v1/kv/{store.prefix}/{location}"
 
 
+@pytest.mark.usefixtures("any_key")
 async def test_a_key_is_the_decoded_path(store: Rest) -> None:
     await store.put("a%2Fb+c%20d%3F", b"x")
     assert (await store.get("a/", "keys")).json == [f"{store.prefix}/a/b+c d?"]
     assert (await store.get("a/b+c d%3f".replace(" ", "%20"), "raw")).body == b"x"
+
+
+@pytest.mark.usefixtures("any_key")
+async def test_a_key_of_4_kilobytes_is_a_key(store: Rest) -> None:
+    key = quote("é" * 2048)
+    assert (await store.put(key, b"x")).text == "true"
+    assert (await store.get(key, "raw")).body == b"x"
 
 
 async def test_a_trailing_slash_is_part_of_the_key(store: Rest) -> None:
@@ -36,6 +46,7 @@ async def test_a_trailing_slash_is_part_of_the_key(store: Rest) -> None:
     assert (await store.get("a/", "raw")).body == b"folder"
 
 
+@pytest.mark.usefixtures("any_key")
 async def test_bytes_that_are_no_utf8_are_a_key_of_their_own(store: Rest) -> None:
     await store.put("%FF", b"1")
     await store.put("%FE", b"2")

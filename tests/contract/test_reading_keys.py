@@ -42,6 +42,7 @@ async def test_what_is_missing_answers_404_with_an_index_and_no_body(store: Rest
     assert answer.index >= await store.index("other")
 
 
+@pytest.mark.usefixtures("any_key")
 async def test_recurse_lists_a_prefix_in_byte_order_not_a_folder(store: Rest) -> None:
     for key in ("b", "a/b", "a", "ab", "a/B", "é"):
         await store.put(quote(key))
@@ -52,6 +53,7 @@ async def test_recurse_lists_a_prefix_in_byte_order_not_a_folder(store: Rest) ->
     assert len(everything) == 6
 
 
+@pytest.mark.usefixtures("any_key")
 async def test_a_prefix_may_end_in_the_middle_of_a_letter(store: Rest) -> None:
     await store.put(quote("café"))
     answer = await store.get("caf%C3", "recurse")

@@ -1,5 +1,6 @@
 """``/v1/txn``: all or nothing, one index, failures named one by one."""
 
+import json
 from typing import Any
 
 import pytest
@@ -143,6 +144,7 @@ async def test_reads_alone_are_answered_with_a_leader_and_without_an_index(store
     assert [result["KV"]["Value"] for result in answer.json["Results"]] == ["eA=="]
 
 
+@pytest.mark.usefixtures("any_key")
 async def test_a_key_is_taken_verbatim(store: Rest) -> None:
     await store.transact(operation("set", "a//b/../c ", b"x"))
     assert (await store.get("a", "keys")).json == [f"{store.prefix}/a//b/../c "]
@@ -152,6 +154,13 @@ async def test_field_names_may_be_in_any_case(store: Rest) -> None:
     body = [{"kv": {"verb": "set", "KEY": f"{store.prefix}/a", "value": "eA=="}}]
     assert (await store.call("PUT", "/v1/txn", body)).status == 200
     assert (await store.entry("a"))["Value"] == b"x"
+
+
+@pytest.mark.usefixtures("any_key")
+async def test_bytes_that_are_no_utf8_are_mended(store: Rest) -> None:
+    body = json.dumps([{"KV": {"Verb": "set", "Key": f"{store.prefix}/_", "Value": "eA=="}}]).encode()
+    assert (await store.call("PUT", "/v1/txn", body.replace(b"_", b"\xff"))).status == 200
+    assert (await store.get("%EF%BF%BD", "raw")).body == b"x"
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"[{}]"])

@@ -5,6 +5,7 @@ import pytest
 from tests.support.rest import Rest
 
 LARGEST = 524_288
+HUGE = "9" * 5000
 
 
 async def test_a_write_answers_true_and_no_index(store: Rest) -> None:
@@ -127,6 +128,7 @@ async def test_a_body_is_taken_after_100_continue(store: Rest) -> None:
         ("cas=", 500, 'strconv.ParseUint: parsing "": invalid syntax'),
         ("flags=-1", 500, 'strconv.ParseUint: parsing "-1": invalid syntax'),
         (f"flags={2**64}", 500, f'strconv.ParseUint: parsing "{2**64}": value out of range'),
+        pytest.param(f"flags={HUGE}", 500, f'strconv.ParseUint: parsing "{HUGE}": value out of range', id="huge"),
         ("acquire=", 500, "missing session"),
         ("release=", 500, "missing session"),
         ("acquire=short", 500, "failed session lookup: index error: UUID must be 36 characters"),

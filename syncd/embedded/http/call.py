@@ -37,11 +37,12 @@ class Call:
     def number(self, parameter: str) -> int:
         """Read an unsigned 64-bit parameter."""
         text = self.query[parameter]
-        if not re.fullmatch("[0-9]+", text):
+        value = unsigned(text)
+        if value is None:
             raise Problem(500, f'strconv.ParseUint: parsing "{text}": invalid syntax')
-        if int(text) >= 2**64:
+        if value >= 2**64:
             raise Problem(500, f'strconv.ParseUint: parsing "{text}": value out of range')
-        return int(text)
+        return value
 
     def refuse_conflicting(self, *parameters: str) -> None:
         """Refuse parameters that exclude each other."""
@@ -61,6 +62,13 @@ class Call:
         if body is None:
             raise Problem(413, f"Request body too large, {hint}", close=True)
         return body
+
+
+def unsigned(text: str) -> int | None:
+    """Read decimal digits; None where there are others. What is over 64 bits is 2**64, however long."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return min(int(text.lstrip("0")[:21] or "0"), 2**64)
 
 
 async def _read(request: BaseRequest, limit: int) -> bytes | None:

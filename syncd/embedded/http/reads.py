@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from syncd.embedded import duration
 from syncd.embedded.http.answers import Problem
-from syncd.embedded.http.call import Call
+from syncd.embedded.http.call import Call, unsigned
 from syncd.embedded.node import Node
 from syncd.embedded.state import State
 from syncd.embedded.watches import Topic
@@ -49,8 +49,7 @@ def _wait(text: str | None) -> float:
 
 
 def _index(text: str | None) -> int:
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and int(text) < 2**64):
+    index = unsigned(text or "0")
+    if index is None or index >= 2**64:
         raise Problem(400, "Invalid index")
-    return int(text)
+    return index

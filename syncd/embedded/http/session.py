@@ -78,16 +78,20 @@ def _name(call: Call) -> str:
 
 
 def _decode(body: bytes) -> sessions.Request:
-    if not body.strip():
-        return sessions.Request()
     try:
-        fields = msgspec.json.decode(body, type=dict[str, Any] | None) or {}
-        known = {_FIELDS[name.lower()]: value for name, value in fields.items() if name.lower() in _FIELDS}
-        if "lock_delay" in known:
-            known["lock_delay"] = _lock_delay(known["lock_delay"])
-        return msgspec.convert({name: value for name, value in known.items() if value is not None}, sessions.Request)
-    except (ValueError, msgspec.DecodeError) as problem:
+        return msgspec.convert(_fields(body), sessions.Request)
+    except (ValueError, RecursionError) as problem:  # msgspec's errors are ValueErrors
         raise Problem(400, f"Request decode failed: {problem}") from None
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    """Return the fields that are known and not null; Go takes their names in any case."""
+    text = body.decode("utf-8", "replace").strip()
+    found = msgspec.json.decode(text, type=dict[str, Any] | None) if text else None
+    named = {_FIELDS.get(name.lower()): value for name, value in (found or {}).items() if value is not None}
+    if "lock_delay" in named:
+        named["lock_delay"] = _lock_delay(named["lock_delay"])
+    return {name: value for name, value in named.items() if name}
 
 
 _FIELDS = {
@@ -105,6 +109,6 @@ def _lock_delay(value: object) -> object:
     """Read a duration, or a number: of seconds if it is small, else of nanoseconds."""
     if isinstance(value, str):
         return duration.nanoseconds(value)
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and abs(value) < 2**63:
         return int(value * _SECOND if value < 1000 else value)
-    return value
+    raise ValueError("LockDelay is no duration")

@@ -77,7 +77,7 @@ def _answer(outcome: Outcome, *, read_only: bool, pretty: bool) -> Response:
 def _decode(body: bytes) -> list[Operation]:
     try:
         wrapped = _parse(body) or []
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, RecursionError) as problem:
         raise Problem(400, f"Failed to parse body: {problem}") from None
     if len(wrapped) > MOST_OPERATIONS:
         raise Problem(413, f"Transaction contains too many operations ({len(wrapped)} > {MOST_OPERATIONS})")
@@ -92,11 +92,10 @@ def _decode(body: bytes) -> list[Operation]:
 def _parse(body: bytes) -> list[_Wrapped] | None:
     try:
         return _decoder.decode(body)
-    except msgspec.ValidationError:
-        # Go takes field names in any case; nobody's client needs that to be fast.
-        named = _with_go_names(msgspec.json.decode(body))
-        wrapped: list[_Wrapped] | None = msgspec.convert(named, list[_Wrapped] | None)
-        return wrapped
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        # Go takes field names in any case and mends bad UTF-8; nobody's client needs that to be fast.
+        named = _with_go_names(msgspec.json.decode(body.decode("utf-8", "replace")))
+        return msgspec.convert(named, list[_Wrapped] | None)
 
 
 def _with_go_names(decoded: object) -> object:

@@ -8,7 +8,7 @@ import pytest
 
 from syncd.core.errors import StateError, SyncdError
 from syncd.embedded.server import Server, start
-from tests.support.consul import ConsulAgent
+from tests.support.consul import ConsulAgent, free_port
 from tests.support.rest import Rest
 from tests.support.waiting import until
 
@@ -94,8 +94,6 @@ async def refusal(tmp_path: Path, port: int) -> SyncdError:
     assert error.value.where == f"127.0.0.1:{port}"
     assert "make run PORT=" in error.value.hint
     assert "--embedded-port" in error.value.hint
-    database_was_let_go = await start(tmp_path / "second.db", port=0)
-    await database_was_let_go.close()
     return error.value
 
 
@@ -135,15 +133,16 @@ async def test_a_host_that_is_not_here_is_an_error_with_a_hint(tmp_path: Path) -
     assert error.value.hint
 
 
-async def test_whatever_keeps_it_from_listening_the_database_is_let_go(tmp_path: Path) -> None:
-    with pytest.raises(OverflowError):
-        await start(tmp_path / "store.db", port=70_000)
-    await (await start(tmp_path / "store.db", port=0)).close()
-
-
-async def test_a_database_in_use_is_an_error(server: Server, tmp_path: Path) -> None:
+async def test_a_database_in_use_is_an_error_and_the_port_is_let_go(server: Server, tmp_path: Path) -> None:
+    port = free_port()
     with pytest.raises(StateError, match="in use"):
-        await start(tmp_path / "store.db", port=0)
+        await start(tmp_path / "store.db", port=port)
+    await (await start(tmp_path / "other.db", port=port)).close()
+
+
+async def test_who_starts_twice_is_told_of_the_port_not_of_the_database(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(SyncdError, match="the port is taken by another syncd"):
+        await start(tmp_path / "store.db", port=port_of(server.address))
 
 
 async def test_it_knows_transactions_on_keys_only(client: Rest) -> None:
@@ -153,6 +152,12 @@ async def test_it_knows_transactions_on_keys_only(client: Rest) -> None:
 
 async def test_a_lock_delay_that_is_no_duration_is_refused(client: Rest) -> None:
     answer = await client.call("PUT", "/v1/session/create", {"LockDelay": ["15s"]})
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/txn", "/v1/session/create"])
+async def test_json_that_nests_too_deep_is_refused(client: Rest, path: str) -> None:
+    answer = await client.call("PUT", path, b'{"Node":' + b"[" * 30_000)
     assert answer.status == 400
 
 
