@@ -18,7 +18,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def any_key(kind: str) -> None:
-    """Skip where Consul refuses keys with spaces, accents or dot segments (from 1.21.5 on, each in a way of its own)."""
+    """Skip where Consul refuses keys with spaces, accents or dot segments (from 1.21 on)."""
     if kind == "consul" and not takes_any_key():
         pytest.skip("this Consul refuses such keys")
 
