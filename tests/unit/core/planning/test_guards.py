@@ -122,10 +122,10 @@ def test_without_a_record_no_history_is_asked_for() -> None:
         (None, ()),
         (record(applied=None), ()),
         (record(), ("a" * 40,)),
-        (record(applying=Applying("c" * 40, 1, "x")), ("c" * 40, "a" * 40)),
-        (record(applied=None, applying=Applying("c" * 40, 1, "x")), ("c" * 40,)),
-        (record(applying=Applying("b" * 40, 1, "x")), ("a" * 40,)),  # the target itself is being applied
-        (record(applied=None, applying=Applying("b" * 40, 1, "x")), ()),
+        (record(applying=Applying("c" * 40, 1)), ("c" * 40, "a" * 40)),
+        (record(applied=None, applying=Applying("c" * 40, 1)), ("c" * 40,)),
+        (record(applying=Applying("b" * 40, 1)), ("a" * 40,)),  # the target itself is being applied
+        (record(applied=None, applying=Applying("b" * 40, 1)), ()),
         (record(applied=applied("b" * 40)), ("b" * 40,)),
     ],
 )

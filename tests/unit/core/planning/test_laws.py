@@ -22,8 +22,11 @@ flags = st.sampled_from([OURS, OURS, 0, 42, THEIRS, LOCK_FLAGS])
 entries = st.builds(have, values, flags, index=st.integers(1, 9), session=st.sampled_from(["", "", "", "s"]))
 lives = st.dictionaries(keys, entries)
 bases = st.none() | st.dictionaries(keys, st.builds(based, values))
-records = st.sampled_from([None, record(), record(applied=None), record(rebuilt=True)])
-situations = st.tuples(wanted_keys, lives, bases, records)
+histories = st.tuples(st.none(), st.sampled_from([None, record(applied=None)])) | st.tuples(
+    bases, st.sampled_from([record(), record(rebuilt=True)])
+)
+"""Base and record: only an applied revision has a base."""
+situations = st.builds(lambda wanted, live, history: (wanted, live, *history), wanted_keys, lives, histories)
 
 Given = tuple[dict[str, DesiredKey], dict[str, Entry], dict[str, BaseKey] | None, Record | None]
 

@@ -20,7 +20,7 @@ manifests = st.none() | st.dictionaries(text, st.sampled_from(["create", "delete
 applieds = st.builds(
     Applied, text, text, text, text, numbers, numbers, text, st.none() | text, manifests, st.booleans()
 )
-applyings = st.builds(Applying, text, numbers, text, st.none() | text, st.lists(text).map(tuple), st.booleans())
+applyings = st.builds(Applying, text, numbers, st.none() | text, st.lists(text).map(tuple), st.booleans())
 records = st.builds(
     Record,
     st.just(FORMAT),
@@ -31,6 +31,7 @@ records = st.builds(
     st.none() | applieds,
     st.none() | applyings,
     st.booleans(),
+    text,
 )
 controls = st.builds(
     Control,
