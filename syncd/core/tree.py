@@ -9,6 +9,7 @@ from syncd.core.desired import Desired, DesiredKey, Policy
 from syncd.core.digest import add, subtract
 from syncd.core.mapping.file import EXTENSIONS, read
 from syncd.core.mapping.rules_file import IGNORE_FILE
+from syncd.core.mapping.walk import key_fault
 from syncd.core.problems import Problem, TreeError
 from syncd.core.rules import FILES as RULE_FILES
 from syncd.core.rules import Rules
@@ -99,7 +100,7 @@ def sort_out(entries: Iterable[TreeEntry], rules: Rules) -> Sorted:
         if _left_out(path):
             problems += _rules_problems(path, entry)
         elif rules.ignores(path):
-            ignored.add(path)
+            ignored.add(_shown(path))
         elif problem := _refusal(path, entry):
             problems.append(problem)
         else:
@@ -124,9 +125,10 @@ def _refusal(path: str, entry: TreeEntry) -> Problem | None:
     if entry.kind != "file":
         hint = f"name it in {IGNORE_FILE}, or put a file in its place"
         return Problem("error", entry.kind, _shown(path), 0, 0, f"{_KINDS[entry.kind]} is not followed", hint)
-    if not path.isprintable():
-        kind = "is not UTF-8" if any(_is_escaped(char) for char in path) else "holds a control character"
-        return Problem("error", "bad-name", _shown(path), 0, 0, f"the file's name {kind}", "rename it")
+    if not path.isascii() and any(map(_is_escaped, path)):
+        return Problem("error", "bad-name", _shown(path), 0, 0, "the file's name is not UTF-8", "rename it")
+    if not path.isprintable() and (fault := key_fault(path)):
+        return Problem("error", "bad-name", _shown(path), 0, 0, f"the file's name holds {fault}", "rename it")
     return None
 
 
@@ -136,6 +138,8 @@ def _is_escaped(char: str) -> bool:
 
 def _shown(path: str) -> str:
     """Escape what a terminal should not get."""
+    if path.isprintable():
+        return path
     return "".join(char if char.isprintable() else _escape(char) for char in path)
 
 
@@ -183,7 +187,7 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
     digest = add(digest, ((key, new[key].value) for key in changed & new.keys()))
     ignored = (tree.ignored - gone - found.files.keys()) | found.ignored
     desired = Desired(keys, digest, Kept(tree.rules, ignored))
-    return Update(Tree(tree.rules, files | parsed, ignored, desired, warnings), changed)
+    return Update(Tree(tree.rules, files | dict(parsed), ignored, desired, warnings), changed)
 
 
 def _join(keys: dict[str, DesiredKey], parsed: Mapping[str, ParsedFile]) -> list[Problem]:

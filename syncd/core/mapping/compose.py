@@ -35,7 +35,7 @@ def compose(data: bytes) -> Node | None:
     except MarkedYAMLError as error:
         raise _syntax_fault(error) from error
     except ReaderError as error:
-        message = f"the character U+{ord(error.character):04X} may not stand in YAML as it is"
+        message = f"the character U+{int(error.character):04X} may not stand in YAML as it is"
         raise Fault(
             "bad-character", mark_at(data, error.position), message, "write it as an escape in quotes"
         ) from error

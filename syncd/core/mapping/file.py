@@ -9,7 +9,7 @@ from syncd.core.keys import is_portable
 from syncd.core.mapping.compose import compose, mark_at
 from syncd.core.mapping.findings import Findings
 from syncd.core.mapping.json_reader import read_json
-from syncd.core.mapping.nodes import FILE, Fault, Map, Node
+from syncd.core.mapping.nodes import FILE, Fault, Map, Node, Spot
 from syncd.core.mapping.walk import Walk, key_fault, unportable
 from syncd.core.problems import Problem
 
@@ -17,7 +17,13 @@ EXTENSIONS: Final = (".yaml", ".yml", ".json")
 """Of files that are expanded; the case matters."""
 
 _CONFLICT: Final = re.compile(rb"^(?:<<<<<<< |=======\r?$|>>>>>>> )", re.MULTILINE)
-_BREAKS: Final = {"\x85".encode(): "\\N", "\u2028".encode(): "\\L", "\u2029".encode(): "\\P"}
+_AMBIGUOUS: Final = {
+    "\x85".encode(): "\\N",
+    "\u2028".encode(): "\\L",
+    "\u2029".encode(): "\\P",
+    "\ufeff".encode(): "\\uFEFF",
+}
+"""Line breaks in YAML 1.1 but text in 1.2, and the byte order mark; with what to write instead."""
 
 
 def read(path: str, data: bytes, policy: Policy, prefix: str) -> tuple[dict[str, DesiredKey], tuple[Problem, ...]]:
@@ -30,7 +36,7 @@ def read(path: str, data: bytes, policy: Policy, prefix: str) -> tuple[dict[str,
         if expanded:
             _expand(path, text, walk, findings)
         else:
-            walk.put(_checked(path, findings), data, FILE)
+            walk.put(_checked(path, findings), data, Spot(0, 0))
     except Fault as fault:
         findings.error(fault)
     return walk.keys, findings.problems
@@ -42,7 +48,7 @@ def nodes_of(path: str, data: bytes) -> Node | None:
     try:
         if path.endswith(".json"):
             return read_json(data.decode())
-        _check_line_breaks(data)
+        _check_characters(data)
         return compose(data)
     except Fault as fault:
         if _CONFLICT.search(data):
@@ -84,10 +90,10 @@ def check_text(data: bytes) -> None:
         raise Fault("nul", mark, "the file holds a NUL byte", "save it as UTF-8, or use !!binary for bytes")
 
 
-def _check_line_breaks(data: bytes) -> None:
-    """Refuse what YAML 1.1 takes for a line break and 1.2 for text: libyaml would change it silently."""
-    for raw, escape in () if data.isascii() else _BREAKS.items():
+def _check_characters(data: bytes) -> None:
+    """Refuse what libyaml, which reads YAML 1.1, would change or drop silently."""
+    for raw, escape in () if data.isascii() else _AMBIGUOUS.items():
         if raw in data:
-            message = f"the character U+{ord(raw.decode()):04X} ends a line in YAML 1.1 but not in 1.2"
+            message = f"the character U+{ord(raw.decode()):04X} is read differently by different versions of YAML"
             hint = f'write it as "{escape}" in double quotes'
-            raise Fault("line-separator", mark_at(data, data.index(raw)), message, hint)
+            raise Fault("ambiguous-character", mark_at(data, data.index(raw)), message, hint)

@@ -64,15 +64,13 @@ class _Reader:
         return Spot(line, index - self._starts[line])
 
     def _value(self, depth: int) -> Node:
-        check_depth(depth, self._spot)
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise Fault("too-many-nodes", self._spot, f"the file has more than {MAX_NODES:,} nodes", "split the file")
-        if self._word == "{":
-            return self._map(depth)
-        if self._word == "[":
-            return self._list(depth)
-        return self._scalar()
+        if self._word not in ("{", "["):
+            return self._scalar()
+        check_depth(depth, self._spot)
+        return self._map(depth) if self._word == "{" else self._list(depth)
 
     def _map(self, depth: int) -> Map:
         node = Map(self._spot, None)
