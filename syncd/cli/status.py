@@ -1,0 +1,120 @@
+"""``syncd status``."""
+
+import os
+import sys
+import time
+from typing import Final
+
+import click
+
+from syncd import wiring
+from syncd.cli.options import SOURCE, STORE, output_option, with_settings
+from syncd.cli.orders import orders
+from syncd.cli.output import print_json
+from syncd.cli.plan import Drawn, draw_up
+from syncd.cli.reading import read_from
+from syncd.cli.running import run
+from syncd.cli.standing import Drift, Live, Next, Ordered, Standing, Tip
+from syncd.cli.status_text import status_lines
+from syncd.core.control import Control
+from syncd.core.desired import Commit
+from syncd.core.drift import drifted
+from syncd.core.errors import RecordError, StoreError
+from syncd.core.mark import mark_of
+from syncd.core.problems import TreeError
+from syncd.daemon.lease import held_by_other
+from syncd.daemon.survey import Held
+from syncd.git.source import Revision
+from syncd.settings import Settings
+from syncd.wiring import Parts
+
+_MOST_PROBLEMS: Final = 5
+_MOST_DRIFT: Final = 10
+
+
+@click.command
+@with_settings(*SOURCE, *STORE, "state_directory")
+@output_option("table", "json")
+def status(settings: Settings, output: str) -> int:
+    """Say how things stand, from repository and store; a daemon need not run.
+
+    Exits with 75 where the store does not answer.
+    """
+    standing, code = run(_status(settings))
+    if output == "json":
+        print_json(standing)
+    else:
+        for line in status_lines(standing, time.time(), sys.stdout):
+            click.echo(line)
+    return code
+
+
+async def _status(settings: Settings) -> tuple[Standing, int]:
+    async with wiring.open_parts(settings, os.environ) as parts:
+        revision, tip = await _tip(parts)
+        try:
+            return Standing(tip, await _live(parts, revision)), 0
+        except (StoreError, RecordError) as error:
+            return Standing(tip, None, str(error)), error.exit_code
+
+
+async def _tip(parts: Parts) -> tuple[Revision | None, Tip]:
+    source = parts.source
+    place = (str(source.repository), source.path, source.branch)
+    edits = await source.uncommitted()
+    try:
+        revision = await read_from(source, parts.settings, None)
+    except TreeError as error:
+        return None, Tip(*place, Commit(error.commit), 0, error.problems[:_MOST_PROBLEMS], edits)
+    return revision, Tip(*place, revision.commit, len(revision.tree.desired.keys), (), edits)
+
+
+async def _live(parts: Parts, revision: Revision | None) -> Live:
+    drawn = await draw_up(parts, revision) if revision else None
+    held = drawn.held if drawn else await parts.survey.hold()
+    record = held.record
+    base = await parts.survey.base(record)
+    keys = drifted(base.keys, held.live) if base.keys is not None else ()
+    mark = mark_of(parts.settings.source.name)
+    marked = sum(entry.flags == mark for entry in held.live.values())
+    return Live(
+        store=await parts.store.describe(),
+        prefix=parts.settings.store.prefix,
+        applied=record.applied if record else None,
+        applying=record.applying if record else None,
+        relation=await _relation(parts, held, revision),
+        holder=await held_by_other(parts.store),
+        orders=_ordered(await orders(parts.store)),
+        marked=marked,
+        foreign=drawn.plan.foreign if drawn else len(held.live) - marked,
+        base=base.origin,
+        drift=Drift(base.keys is not None, len(keys), keys[:_MOST_DRIFT]),
+        next=_next(drawn) if drawn else None,
+    )
+
+
+async def _relation(parts: Parts, held: Held, revision: Revision | None) -> str | None:
+    if revision is None or held.record is None or held.record.applied is None:
+        return None
+    return str(await parts.source.relation(held.record.applied.commit, revision.commit.id))
+
+
+def _ordered(control: Control) -> Ordered:
+    pause, approved = control.pause, control.approves(time.time())
+    return Ordered(
+        paused_by=pause.author if pause else None,
+        reason=pause.reason if pause else "",
+        approved=approved,
+        approved_by=control.approval.author if control.approval and approved else "",
+    )
+
+
+def _next(drawn: Drawn) -> Next:
+    plan = drawn.plan
+    return Next(
+        counts=plan.counts,
+        withheld=len(plan.withheld),
+        left=len(plan.left),
+        refusals=drawn.saved.refusals,
+        hash=plan.hash if plan.needs_approval else "",
+    )

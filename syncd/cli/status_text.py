@@ -1,0 +1,130 @@
+"""How things stand, at one glance."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, TextIO
+
+from syncd.cli.errors import count
+from syncd.cli.output import paint
+from syncd.cli.standing import Drift, Live, Next, Ordered, Standing, Tip
+from syncd.core.desired import Commit
+from syncd.core.record import Applied
+from syncd.core.text import printable
+
+_RELATIONS: Final = {
+    "same": "the tip is applied",
+    "descendant": "the tip is newer",
+    "behind": "the tip is OLDER: this clone is behind, or the branch was set back",
+    "rewritten": "the tip does not follow it: history was rewritten",
+    "unknown": "this clone cannot tell whether the tip follows it",
+}
+_BASES: Final = {
+    "git": "",
+    "none": "",
+    "state": "known from the state directory: git has lost the applied commit",
+    "marks": "only marks tell which keys are syncd's: git has lost the applied commit",
+}
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def status_lines(standing: Standing, now: float, stream: TextIO) -> Iterator[str]:
+    """Write each fact on a line of its own, its name in front."""
+    for name, text, colour in _facts(standing, now):
+        label = paint(f"{name:<9}", stream, fg="cyan")
+        yield f"{label}{paint(printable(text), stream, fg=colour) if colour else printable(text)}"
+
+
+_Fact = tuple[str, str, str | None]
+
+
+def _facts(standing: Standing, now: float) -> Iterator[_Fact]:
+    yield from _tip(standing.tip, now)
+    if standing.live is None:
+        yield "store", standing.error or "does not answer", "red"
+        return
+    live = standing.live
+    foreign = f", {live.foreign:,} foreign" if live.foreign else ""
+    yield "store", f"{live.store}; {live.prefix or '(root)'}: {live.marked:,} marked{foreign}", None
+    yield from _applied(live, now)
+    yield ("lease", f"held by {live.holder}", None) if live.holder else ("lease", "nobody leads", "yellow")
+    yield from _orders(live.orders)
+    yield _drift(live.drift, live.base)
+    if live.next is not None:
+        yield from _next(live.next)
+
+
+def _tip(tip: Tip, now: float) -> Iterator[_Fact]:
+    yield "source", f"{tip.repository}, branch {tip.branch}, {tip.path or 'the whole tree'}", None
+    if not tip.problems:
+        valid = "valid" if tip.keys else "valid, and without a single key"
+        yield "tip", f"{_commit(tip.commit, now)}: {count(tip.keys, 'key')}, {valid}", None
+    else:
+        yield "tip", f"{tip.commit.short} is invalid and changes nothing; the first problems of syncd validate:", "red"
+        yield from (("", f"{problem.where}: {problem.message}", "red") for problem in tip.problems)
+    if tip.edits:
+        yield "edits", f"{_some(tip.edits)}: not committed, so not applied; commit, or use --worktree", "yellow"
+
+
+def _applied(live: Live, now: float) -> Iterator[_Fact]:
+    if live.applied is None:
+        yield "applied", "nothing yet", "yellow"
+    else:
+        relation = f"; {_RELATIONS.get(live.relation, live.relation)}" if live.relation else ""
+        calm = live.relation in (None, "same", "descendant")
+        yield "applied", f"{_record(live.applied, now)}{relation}", None if calm else "red"
+    if live.applying is not None:
+        begun = f"{live.applying.commit[:7]}, begun {_ago(live.applying.started, now)}"
+        yield "applying", f"{begun}; whoever leads finishes it first", "yellow"
+
+
+def _orders(orders: Ordered) -> Iterator[_Fact]:
+    if orders.paused_by is not None:
+        reason = f": {orders.reason}" if orders.reason else ""
+        yield "orders", f"paused by {orders.paused_by}{reason}; nothing is written", "yellow"
+    if orders.approved is not None:
+        yield "orders", f"plan {orders.approved} is approved by {orders.approved_by}", None
+
+
+def _drift(drift: Drift, base: str) -> _Fact:
+    note = f" ({_BASES[base]})" if _BASES.get(base) else ""
+    if not drift.known:
+        return "drift", "nothing is applied" if base == "none" else f"not known{note}", None
+    if drift.count == 0:
+        return "drift", f"none{note}", None
+    return "drift", f"{count(drift.count, 'key')}: {_some(drift.keys, drift.count)}{note}", "yellow"
+
+
+def _next(following: Next) -> Iterator[_Fact]:
+    sums = [f"{operation} {number:,}" for operation, number in following.counts.items()]
+    sums += [f"{following.withheld:,} waiting for an approval"] if following.withheld else []
+    sums += [f"{following.left:,} left as they are"] if following.left else []
+    yield "next", ", ".join(sums) or "nothing to do", None
+    yield from (("refused", f"{each.message} [{each.guard}]", "red") for each in following.refusals)
+    if following.hash:
+        yield "", f"syncd plan shows it; to let it through: syncd apply --approve {following.hash}", None
+
+
+def _commit(commit: Commit, now: float) -> str:
+    return described(commit.short, commit.message, commit.author, commit.time, now)
+
+
+def _record(applied: Applied, now: float) -> str:
+    short = applied.commit[:7] + ("+" if applied.worktree else "")
+    return described(short, applied.message, applied.author, applied.time, now)
+
+
+def described(short: str, message: str, author: str, time: int, now: float) -> str:
+    """Write a commit on one line."""
+    title = message.partition("\n")[0]
+    return f"{short} {title!r} by {author}, {_ago(time, now)}"
+
+
+def _ago(time: float, now: float) -> str:
+    seconds = max(0, int(now - time))
+    size, unit = next((pair for pair in _UNITS if seconds >= 2 * pair[0]), _UNITS[-1])
+    return f"{count(seconds // size, unit)} ago"
+
+
+def _some(names: Iterable[str], total: int | None = None) -> str:
+    every = tuple(names)
+    more = (total or len(every)) - len(every[:10])
+    return ", ".join(every[:10]) + (f" and {more} more" if more else "")
