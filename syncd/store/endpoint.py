@@ -8,6 +8,7 @@ CA folder.
 import base64
 import ssl
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
@@ -186,15 +187,23 @@ def parse_address(text: str, *, use_tls: bool = False) -> Address:
 
 
 def _split(rest: str, scheme: str) -> Address:
-    shape = "is not HOST, HOST:PORT or [IPv6]:PORT"
+    wrong = ValueError(f"{rest!r} is not HOST, HOST:PORT or [IPv6]:PORT")
     try:
         parts = urlsplit(f"//{rest}")
-        host, port = parts.hostname or "", parts.port or 0
+        host, port = parts.hostname or "", parts.port
+        is_host = _is_host(host)
     except ValueError:
-        raise ValueError(f"{rest!r} {shape}") from None
-    if not host or parts.query or parts.fragment or any(char.isspace() for char in rest):
-        raise ValueError(f"{rest!r} {shape}")
-    return Address(scheme, host, port, path=quote(parts.path.rstrip("/"), safe="/"))
+        raise wrong from None
+    if not is_host or port == 0 or parts.query or parts.fragment or any(char.isspace() for char in rest):
+        raise wrong
+    return Address(scheme, host, port or 0, path=quote(parts.path.rstrip("/"), safe="/"))
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether a name can be looked up at all; ValueError likewise means that it cannot."""
+    if set(host) <= set("0123456789."):
+        IPv4Address(host)
+    return bool(host.encode("idna"))
 
 
 def _basic(user_and_password: str) -> str:

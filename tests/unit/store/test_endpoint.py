@@ -23,6 +23,7 @@ SECRET = "3f2a8b1c-0d9e-4c6b-8a57-1e2f3d4c5b6a"
         ("http://[::1]", "http://[::1]"),
         ("https://gate.example/consul/", "https://gate.example/consul"),
         ("consul_1:8500", "http://consul_1:8500"),
+        ("bücher.example:8500", "http://bücher.example:8500"),
         (" 10.0.0.1:8500\n", "http://10.0.0.1:8500"),
     ],
 )
@@ -56,6 +57,11 @@ def test_tls_that_was_asked_for_is_never_given_up_for_the_address() -> None:
         ("a b:1", "is not HOST"),
         ("a:1?x=y", "is not HOST"),
         ("[::1:8500", "is not HOST"),
+        ("a:0", "is not HOST"),
+        ("a..b:8500", "is not HOST"),
+        ("x" * 64 + ":8500", "is not HOST"),
+        ("256.1.1.1:8500", "is not HOST"),
+        ("127.1:8500", "is not HOST"),
     ],
 )
 def test_a_bad_address_is_refused(text: str, said: str) -> None:
