@@ -66,10 +66,10 @@ async def follow(
     changed = asyncio.Event()
     changed.set()
     tasks = [asyncio.create_task(_watch(watch, changed, every)) for watch in watches]
-    tasks.append(asyncio.create_task(_rescan(look, changed, every)))
     try:
-        # A task's first step sets its watch up, so nothing is missed between the first look and the first watch.
+        # A task's first step sets its watch up, and the net is spread, before the reader looks for the first time.
         await asyncio.sleep(0)
+        tasks.append(asyncio.create_task(_rescan(look, await look(), changed, every)))
         while True:
             await changed.wait()
             changed.clear()
@@ -81,12 +81,17 @@ async def follow(
 
 
 async def _watch(watch: Watch, changed: asyncio.Event, every: float) -> None:
+    said = ""
     while True:
         try:
             await _watch_while_there(watch, changed, every)
-        except Exception as error:  # noqa: BLE001  # whatever a watch met, the rescan goes on
-            _log.warning("a watch failed; looking every few seconds instead", why=str(error))
+        except Exception as error:  # noqa: BLE001  # whatever a watch met, following goes on
+            if str(error) != said:
+                said = str(error)
+                _log.warning("changes cannot be watched; looking every few seconds instead", why=said)
         await asyncio.sleep(every)
+        if watch.folders():  # what came while nothing was watched may be a change
+            changed.set()
 
 
 async def _watch_while_there(watch: Watch, changed: asyncio.Event, every: float) -> None:
@@ -121,8 +126,7 @@ def _identify(folders: Iterable[Path]) -> tuple[tuple[Path, int], ...]:
     return tuple(found)
 
 
-async def _rescan(look: Callable[[], Awaitable[object]], changed: asyncio.Event, every: float) -> None:
-    known = await look()
+async def _rescan(look: Callable[[], Awaitable[object]], known: object, changed: asyncio.Event, every: float) -> None:
     while True:
         await asyncio.sleep(every)
         now = await look()

@@ -5,7 +5,7 @@ from typing import Final
 from syncd.core.errors import GitError
 from syncd.core.history import Relation
 from syncd.git.commits import Commits
-from syncd.git.process import Git
+from syncd.git.process import Answer, Git
 from syncd.git.raw import is_oid
 from syncd.git.repository import Repository
 
@@ -33,14 +33,17 @@ class History:
 
     async def last_change(self, path: str, line: int, commit: str) -> str | None:
         """Name the commit that wrote a line (0: that last touched the file), as seen from a commit."""
-        if line < 1:
-            answer = await self._git.run("rev-list", "-1", commit, "--", path)
-        else:
-            # The option is reset because a file that it names and that is missing is an error.
-            options = ("--porcelain", "--no-textconv", "-L", f"{line},{line}")
-            answer = await self._git.run("-c", "blame.ignoreRevsFile=", "blame", *options, commit, "--", path)
-        found = answer.text[: 2 * self._repository.oid_bytes]
-        return found if answer.code == 0 and is_oid(found) else None
+        found = await self._blame(path, line, commit) if line > 0 else None
+        if found is None:
+            found = await self._git.run("rev-list", "-1", commit, "--", path)
+        oid = found.text[: 2 * self._repository.oid_bytes]
+        return oid if found.code == 0 and is_oid(oid) else None
+
+    async def _blame(self, path: str, line: int, commit: str) -> Answer | None:
+        """Ask who wrote a line; None where git's settings name a list of commits to ignore that is not there."""
+        options = ("--porcelain", "--no-textconv", "-L", f"{line},{line}")
+        answer = await self._git.run("blame", *options, commit, "--", path)
+        return None if answer.code and "object name list" in answer.complaint else answer
 
     async def _is_near(self, held: str, target: str) -> bool:
         seen, level = {target}, [target]
@@ -64,7 +67,8 @@ class History:
 
     async def _is_ancestor(self, commit: str, of: str) -> bool:
         answer = await self._git.run("merge-base", "--is-ancestor", commit, of)
-        if answer.code > 1:
+        # Some versions answer "no" where they could not read on.
+        if answer.code > 1 or (answer.code and "error:" in answer.complaint):
             raise GitError(answer.complaint, where=str(self._repository.root))
         return answer.code == 0
 

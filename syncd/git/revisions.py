@@ -87,11 +87,10 @@ class Revisions:
             base = await self._base(head, ref, edited=bool(difference.paths))
             if base is not None and not edits.counting(base.tree.rules):
                 return base
-            known = self._on_disk
-            if known and known.difference == difference and known.revision.commit.id == head.oid:
+            known, commit = self._on_disk, head.known_as(ref, worktree=True)
+            if known and (known.difference, known.revision.commit) == (difference, commit):
                 return known.revision
             everything = {path: file.entry for path, file in edits.seen.items()}
-            commit = head.known_as(ref, worktree=True)
             revision = await self._make(commit, base, difference, lambda: _ready(everything), worktree.read)
             self._on_disk = _OnDisk(revision, difference)
             return revision
@@ -108,6 +107,8 @@ class Revisions:
         kept = self._kept.pop(commit.oid, None)
         if kept is None:
             kept = await self._read(commit, ref)
+        elif kept.revision.commit.ref != ref:
+            kept = _Kept(msgspec.structs.replace(kept.revision, commit=commit.known_as(ref)), kept.root)
         self._kept[commit.oid] = kept
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]

@@ -143,7 +143,8 @@ class Source:
 
     async def _look_at_all(self) -> object:
         try:
-            return await self._look(), await self._worktree.scan()
+            seen = await self._worktree.scan()
+            return await self._look(), {path: file.entry for path, file in seen.items()}
         except GitError as error:
             return str(error)
 
