@@ -126,6 +126,7 @@ def test_credentials_and_scope_are_read() -> None:
     assert endpoint.scope == (("ns", "team"), ("partition", "part"))
     assert endpoint.server_name == "server.dc1.consul"
     assert endpoint.token.current() == SECRET
+    assert not endpoint.token.refresh()
 
 
 def test_a_user_without_a_password_has_an_empty_one() -> None:
