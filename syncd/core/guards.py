@@ -23,6 +23,8 @@ class Guard(StrEnum):
 
 
 NEVER_LIFTED: Final = frozenset({Guard.BEHIND})
+HISTORY: Final = frozenset({Guard.BEHIND, Guard.REWRITTEN, Guard.UNKNOWN_HISTORY})
+"""Guards that another node, with another clone, may not see."""
 MASS_DELETE_KEYS: Final = 10
 MASS_DELETE_DIVISOR: Final = 10
 

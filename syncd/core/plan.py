@@ -105,6 +105,11 @@ class Plan(msgspec.Struct, frozen=True):
         covered = (self.source, self.prefix, self.epoch, self.applied, target, lifting, rows)
         return sha256(msgspec.json.encode(covered)).hexdigest()[:16]
 
+    @property
+    def strays(self) -> bool:
+        """Tell whether the commit does not follow what the store holds, as far as this clone can tell."""
+        return any(refusal.guard in guards.HISTORY for refusal in self.refusals)
+
     def demand(self) -> None:
         """Raise Refused while a guard stands."""
         if self.refusals:
@@ -145,7 +150,8 @@ def make_plan(situation: Situation) -> Plan:
     return Plan(
         source=situation.source,
         prefix=situation.prefix,
-        epoch=record.epoch if record else "",
+        # What was never applied has no past to go back to: an approval must outlive the record's first, empty form.
+        epoch=record.epoch if record and record.applied else "",
         applied=record.applied.commit if record and record.applied else None,
         commit=situation.commit,
         changes=tuple(changes),

@@ -36,13 +36,12 @@ class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
 class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
     """A revision that is being written.
 
-    ``attempt`` is random and new each time, so that the record's index moves and older batches die. ``lifted`` names
-    the guards that ``approval``, the hash of a plan, lifted; a resumed apply lifts the same and no others.
+    ``lifted`` names the guards that ``approval``, the hash of a plan, lifted; a resumed apply lifts the same and no
+    others.
     """
 
     commit: str
     started: int
-    attempt: str
     approval: str | None = None
     lifted: tuple[str, ...] = ()
     worktree: bool = False
@@ -53,7 +52,8 @@ class Record(msgspec.Struct, frozen=True):
 
     ``lineage`` is the random id of this source's history in this store, ``epoch`` changes when the store has gone
     back in time. ``rebuilt``: the record was lost once, so marked keys that git never named are deleted only by
-    approval.
+    approval. ``stamp`` is random and new in every write: Consul leaves the index of an equal value where it is, and by
+    its index older batches die.
     """
 
     format: int
@@ -64,6 +64,7 @@ class Record(msgspec.Struct, frozen=True):
     applied: Applied | None = None
     applying: Applying | None = None
     rebuilt: bool = False
+    stamp: str = ""
 
 
 def encode(record: Record) -> bytes:

@@ -57,39 +57,38 @@ class Applier:
         After any error the outcome is in doubt and ``held`` is void: move the record, read in full, plan again.
         """
         plan.demand()
-        final = self._finished(plan, held, lineage)
+        before = held.record or self._fresh(lineage)
+        final = self._finished(plan, before)
         whole = in_one(self._fence(), encode(final), held.index, plan.changes)
         if whole is not None:
             held.index = await self._send(whole, held)
         else:
-            await self._in_stages(plan, held, final, approval, progress)
+            begun = self._begun(plan, before, approval)
+            await self._in_stages(plan, held, begun, final, progress)
         held.record = final
 
-    async def move(self, record: Record | None, index: int, commit: Commit, lineage: str | None) -> None:
-        """Rewrite the record, so that its index moves and every batch of an older attempt dies."""
-        before = record or self._fresh(lineage)
-        applying = before.applying or Applying(commit.id, 0, "", worktree=commit.worktree)
-        moved = msgspec.structs.replace(applying, started=int(self._now()), attempt=self._draw_id())
-        text = encode(msgspec.structs.replace(before, applying=moved))
-        await self._send(record_batch(self._fence(), text, index), None)
+    async def move(self, record: Record | None, index: int, lineage: str | None) -> None:
+        """Rewrite the record as it is, so that its index moves and every batch of an older attempt dies."""
+        moved = msgspec.structs.replace(record or self._fresh(lineage), stamp=self._draw_id())
+        await self._send(record_batch(self._fence(), encode(moved), index), None)
 
-    async def _in_stages(
-        self, plan: Plan, held: Held, final: Record, approval: str | None, progress: Progress | None
-    ) -> None:
-        applying = Applying(
-            commit=plan.commit.id,
-            started=int(self._now()),
-            attempt=self._draw_id(),
-            approval=approval,
-            lifted=plan.lifted,
-            worktree=plan.commit.worktree,
-        )
-        begun = msgspec.structs.replace(held.record or self._fresh(final.lineage), applying=applying)
+    async def _in_stages(self, plan: Plan, held: Held, begun: Record, final: Record, progress: Progress | None) -> None:
         index = await self._send(record_batch(self._fence(), encode(begun), held.index), None)
         count = _Count(len(plan.changes), progress)
         await self._stage(_without_deletes(plan.changes), index, held, count)
         await self._stage(_deletes(plan.changes), index, held, count)
         held.index = await self._send(record_batch(self._fence(), encode(final), index), None)
+
+    def _begun(self, plan: Plan, before: Record, approval: str | None) -> Record:
+        """Make the record that says: this revision is being applied."""
+        applying = Applying(
+            commit=plan.commit.id,
+            started=int(self._now()),
+            approval=approval,
+            lifted=plan.lifted,
+            worktree=plan.commit.worktree,
+        )
+        return msgspec.structs.replace(before, applying=applying, stamp=self._draw_id())
 
     async def _stage(self, changes: Iterable[Change], index: int, held: Held, count: "_Count") -> None:
         """Send every batch, several at a time; return when the last one is acknowledged: that is the barrier."""
@@ -138,16 +137,14 @@ class Applier:
     def _fresh(self, lineage: str | None) -> Record:
         return Record(FORMAT, self._source, lineage or self._draw_id(), mark_of(self._source), self._draw_id())
 
-    def _finished(self, plan: Plan, held: Held, lineage: str | None) -> Record:
+    def _finished(self, plan: Plan, before: Record) -> Record:
         """Make the record that says: this revision is applied."""
-        before = held.record or self._fresh(lineage)
         resumed = before.applying is not None
-        previous = before.applied
         applied = applied_of(
             plan.commit,
             keys=plan.keys,
             digest=digest.render(plan.digest),
-            previous=previous.commit if previous else None,
+            previous=_previous(before, plan.commit),
             # What an earlier attempt wrote is not in this plan, so a resumed apply cannot name all that changed.
             manifest=None if resumed else {change.key: change.operation.value for change in plan.changes},
         )
@@ -158,7 +155,15 @@ class Applier:
             applied=applied,
             applying=None,
             rebuilt=plan.rebuilt,
+            stamp=self._draw_id(),
         )
+
+
+def _previous(before: Record, commit: Commit) -> str | None:
+    """Name the commit before this one; applying one again, to heal what strangers changed, is no step of history."""
+    if before.applied is None:
+        return None
+    return before.applied.previous if before.applied.commit == commit.id else before.applied.commit
 
 
 class _Count:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from syncd.core.errors import Conflict, SyncdError
 from syncd.core.lease import LeaseEvent, LeaseState, holder_of, move
+from syncd.core.live import Entry
 from syncd.core.timing import Term
 from syncd.daemon.state import State
 from syncd.log import get_logger
@@ -29,6 +31,7 @@ class Lease:
         self._clock = clock
         self._term = Term(0.0, 0.0)
         self._turn = asyncio.Lock()
+        self._doubt = asyncio.Event()
         self.state = LeaseState.IDLE
         self.session = ""
         self.holder = ""
@@ -52,30 +55,51 @@ class Lease:
             return await self._campaign()
 
     async def _campaign(self) -> bool:
+        sent = self._clock()  # the term counts from the session's renewal, not from the lock
         await self._open()
-        sent = self._clock()
         if await self._store.acquire(self.session, self._value):
             self._term = Term(sent, self._ttl)
             self._move(LeaseEvent.ACQUIRED)
             self.holder = holder_of(self._value)
             return True
         entry = await self._store.own("lease")
-        self.holder = holder_of(entry.value) if entry else "nobody yet"
+        if entry is None or not entry.session:
+            raise Conflict("nobody holds the lease, but it was not given", hint="its last holder may just have gone")
+        self.holder = holder_of(entry.value)
         self._move(LeaseEvent.HELD)
         return False
+
+    def see(self, entry: Entry | None) -> None:
+        """Note what stands at the lease's key; where it is not what this node wrote, have ``keep`` look at once."""
+        ours = entry is not None and (entry.session, entry.value) == (self.session, self._value)
+        if self.state is LeaseState.LEADING and not ours:
+            self._doubt.set()
 
     async def keep(self, lost: Callable[[], None]) -> None:
         """Renew for ever, a third of the time to live apart; ``lost`` is called when the lead has gone."""
         while True:
-            await asyncio.sleep(self._ttl / 3)
-            led = self.state is LeaseState.LEADING
-            try:
-                async with self._turn:
-                    await self._renew()
-            except SyncdError as error:
-                log.warning("lease could not be renewed", error=str(error))
-            if led and not self.leading:
+            due = self._clock() + self._ttl / 3
+            self._doubt.clear()
+            if await self.renew():
                 lost()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due - self._clock())):
+                    await self._doubt.wait()
+
+    async def renew(self) -> bool:
+        """Renew once; True if this node led and leads no more.
+
+        It takes a third of the time to live at most: after an answer that never comes there is time for another try.
+        """
+        led = self.state is LeaseState.LEADING
+        try:
+            async with asyncio.timeout(self._ttl / 3), self._turn:
+                await self._renew()
+        except TimeoutError:
+            log.warning("lease could not be renewed", error="no answer in time")
+        except SyncdError as error:
+            log.warning("lease could not be renewed", error=str(error))
+        return led and not self.leading
 
     async def resign(self) -> None:
         """Release, then destroy: in that order the next node need not wait."""

@@ -43,7 +43,7 @@ class Reconciler:
     """Brings one prefix of the store to one source's commits.
 
     ``held`` is what the store holds as far as this node knows, None when it must be read in full. Any error while
-    writing leaves ``held`` empty and the outcome in doubt, and the next pass begins by moving the record.
+    writing leaves ``held`` empty and the outcome in doubt, and the next pass that leads begins by moving the record.
     """
 
     def __init__(
@@ -65,7 +65,12 @@ class Reconciler:
         self._state = state
         self._now = now
         self._in_doubt = False
+        self._outdated = False
         self.held: Held | None = None
+
+    def forget(self) -> None:
+        """Have the next pass read the store in full; safe to call while one is under way."""
+        self._outdated = True
 
     async def reconcile(
         self, tip: Revision, control: Control, progress: Progress | None = None, check: Check | None = None
@@ -80,17 +85,25 @@ class Reconciler:
                 return refused
             if not await self._lease.campaign():
                 return Outcome("standby", revision=tip, holder=self._lease.holder)
-        if self.held is None:
-            self.held = await self._take_stock(tip)
-        begun = await self._begun(self.held.record, tip)
+        outcome = await self._lead(tip, control, progress, check)
+        if outcome.result == "refused" and outcome.plan is not None and outcome.plan.strays:
+            await self._lease.resign()  # another node's clone may be newer
+        return outcome
+
+    async def _lead(self, tip: Revision, control: Control, progress: Progress | None, check: Check | None) -> Outcome:
+        if self._outdated:
+            self.held, self._outdated = None, False
+        held = self.held = self.held or await self._take_stock(tip)
+        begun = await self._begun(held.record, tip)
         if begun is not None:
-            outcome = await self._bring(self.held, begun, control, progress, check)
+            outcome = await self._bring(held, begun, control, progress, check)
             if outcome.result == "refused":
                 return outcome
-        return await self._bring(self.held, tip, control, progress, check)
+        return await self._bring(held, tip, control, progress, check)
 
     async def _ineligible(self, tip: Revision, control: Control) -> Outcome | None:
         """Refuse to campaign with a tip that does not follow what the store holds, unless that was approved."""
+        await self._survey.demand_rights()
         entry = await self._store.own("revision")
         record = decode(entry.value) if entry else None
         if await self._survey.relation(record, tip.commit.id) in FORWARD:
@@ -106,7 +119,8 @@ class Reconciler:
         entry = await self._store.own("revision")
         record = decode(entry.value) if entry else None
         if self._in_doubt or (record is not None and record.applying is not None):
-            await self._applier.move(record, entry.index if entry else 0, tip.commit, self._lineage())
+            await self._survey.demand_rights()
+            await self._applier.move(record, entry.index if entry else 0, self._lineage())
         self._in_doubt = False
         return await self._survey.hold(tip.tree.desired.keys)
 
@@ -136,7 +150,7 @@ class Reconciler:
         if approved.refusals:
             return Outcome("refused", approved, revision)
         if _is_done(approved, held, revision):
-            held.settled = revision
+            held.settled = _settled(approved, revision)
             return Outcome("unchanged", approved, revision)
         await self._apply(held, approved, revision, approval if approved.lifted else None, progress)
         return Outcome("applied", approved, revision)
@@ -148,7 +162,7 @@ class Reconciler:
         self.held, self._in_doubt = None, True
         await self._applier.apply(plan, held, approval=approval, lineage=self._lineage(), progress=progress)
         self.held, self._in_doubt = held, False
-        held.settled = revision
+        held.settled = _settled(plan, revision)
         self._remember(held, revision, settled)
 
     async def _plan(self, held: Held, revision: Revision) -> Plan:
@@ -162,11 +176,21 @@ class Reconciler:
             return
         if self._lineage() != held.record.lineage:
             self._state.remember("lineage", held.record.lineage)
-        step = settled is not None and revision.since == settled.commit.id
+        step = settled is not None and revision.since == settled.commit.id and self._keeps(settled)
         desired = revision.tree.desired
         self._state.keep_base(
             revision.commit.id, digest.render(desired.digest), desired.keys, revision.changed if step else None
         )
+
+    def _keeps(self, revision: Revision) -> bool:
+        """Tell whether the keys kept in the state directory are that revision's: another node may have applied it."""
+        kept = self._state and (self._state.recall("base-commit"), self._state.recall("base-digest"))
+        return kept == (revision.commit.id, digest.render(revision.tree.desired.digest))
+
+
+def _settled(plan: Plan, revision: Revision) -> Revision | None:
+    """Return the revision if later plans need only look at what changed since: not while deletes are withheld."""
+    return None if plan.withheld else revision
 
 
 def _is_done(plan: Plan, held: Held, revision: Revision) -> bool:

@@ -128,7 +128,7 @@ class Daemon:
         held = self._reconciler.held
         if held is not None and self._record_index > held.index:
             log.info("another node moved the control record; reading the store anew")
-            self._reconciler.held = None
+            self._reconciler.forget()
         return await self._reconciler.reconcile(revision, self._control)
 
     async def _revision(self) -> Revision:
@@ -155,8 +155,7 @@ class Daemon:
     async def _read_anew(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
-            self._reconciler.held = None
-            self._wake.set()
+            self._read_in_full()
 
     async def _watch(self, name: str, see: Callable[[Entry | None, int], None]) -> None:
         """Follow one of syncd's own keys by blocking queries."""
@@ -170,9 +169,16 @@ class Daemon:
                 log.debug("watch failed", key=name, error=str(error))
                 await asyncio.sleep(backoff(failures, self._draw()))
                 continue
+            if failures or found < index:  # the store is back, or has gone back in time
+                self._read_in_full()
             failures = 0
             index = found if found >= index else 0
             see(entry, found)
+
+    def _read_in_full(self) -> None:
+        self._record_index = 0
+        self._reconciler.forget()
+        self._wake.set()
 
     def _see_control(self, entry: Entry | None, _index: int) -> None:
         try:
@@ -183,14 +189,14 @@ class Daemon:
             self._wake.set()
             return
         if orders != self._control:
-            # What a person approved is a plan of everything, not of what a commit touched.
-            self._reconciler.held = None
             self._control = orders
-            self._wake.set()
+            self._read_in_full()  # what a person approved is a plan of everything, not of what a commit touched
 
     def _see_record(self, entry: Entry | None, index: int) -> None:
         """Note where the record stands; a missing key's index grows with its neighbours, so only a loss counts."""
         held = self._reconciler.held
+        if held is None and self._failures:
+            self._wake.set()  # somebody may have mended it
         if entry is None and (held is None or held.record is None):
             return
         self._record_index = max(self._record_index, entry.index if entry is not None else index)
@@ -198,6 +204,7 @@ class Daemon:
             self._wake.set()
 
     def _see_lease(self, entry: Entry | None, _index: int) -> None:
+        self._lease.see(entry)
         if not self._lease.leading and (entry is None or not entry.session):
             self._wake.set()
 

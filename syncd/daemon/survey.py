@@ -56,7 +56,7 @@ class Survey:
 
         ``known`` lends its key and value objects to equal live entries, to save memory.
         """
-        await self._demand_rights()
+        await self.demand_rights()
         listing = await self._store.listing(known)
         entry = listing.own.get("revision")
         if entry is None and await self._store.own("revision") is not None:
@@ -110,7 +110,8 @@ class Survey:
             return None
         return revision if digest.render(revision.tree.desired.digest) == applied.digest else None
 
-    async def _demand_rights(self) -> None:
+    async def demand_rights(self) -> None:
+        """Raise Denied unless the token may write, and so see, every key under the prefix."""
         if not await self._store.may_write():
             raise Denied(
                 "the token may not write (or not even see) every key under the prefix, so a list may be incomplete",
