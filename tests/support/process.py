@@ -46,20 +46,21 @@ class Process:
     """A ``syncd`` that runs until it is stopped; its output goes to a file."""
 
     def __init__(self, arguments: tuple[str, ...], cwd: Path, environ: Mapping[str, str]) -> None:
-        self._log = tempfile.NamedTemporaryFile(prefix="syncd-test-", suffix=".log", delete=False)  # noqa: SIM115  # kept open
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=cwd,
-            env=dict(environ),
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
+        with tempfile.NamedTemporaryFile(prefix="syncd-test-", suffix=".log", delete=False) as log:
+            self._log = Path(log.name)
+            self.process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=cwd,
+                env=dict(environ),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
 
     @property
     def output(self) -> str:
         """All that it has printed so far."""
-        return Path(self._log.name).read_text()
+        return self._log.read_text()
 
     def wait_for(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait for a condition; fail with the process's output where it ends before, or never."""
@@ -80,6 +81,12 @@ class Process:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
+    def close(self) -> None:
+        """Kill it if it still runs, and forget its output."""
+        if self.process.poll() is None:
+            self.kill()
+        self._log.unlink()
+
 
 @contextmanager
 def running(*arguments: str, cwd: Path, home: Path, **extra: str) -> Iterator[Process]:
@@ -88,5 +95,4 @@ def running(*arguments: str, cwd: Path, home: Path, **extra: str) -> Iterator[Pr
     try:
         yield process
     finally:
-        if process.process.poll() is None:
-            process.kill()
+        process.close()

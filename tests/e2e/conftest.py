@@ -1,0 +1,47 @@
+"""The real ``syncd`` on real repositories: on a real Consul and on the embedded store alike."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.machine import Kv, Machine
+from tests.support.process import running
+from tests.support.repository import Repository, seed_repository
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One embedded store for all tests: its address."""
+    folder = tmp_path_factory.mktemp("embedded")
+    with running("store", "serve", "--port", "0", "--data", str(folder / "store.db"), cwd=folder, home=folder) as store:
+        store.wait_for_output("address=")
+        found = re.search(r"address=(\S+)", store.output)
+        assert found
+        yield found[1]
+
+
+@pytest.fixture(params=[pytest.param("consul", marks=pytest.mark.consul), "embedded"])
+def address(request: pytest.FixtureRequest) -> str:
+    """Where a store answers."""
+    if request.param == "embedded":
+        found: str = request.getfixturevalue("embedded")
+        return found
+    address: str = request.getfixturevalue("consul").address
+    return address
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """A repository with the seed's keys."""
+    return seed_repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def machine(repository: Repository, tmp_path: Path, address: str) -> Machine:
+    """A machine with that repository and a prefix of its own."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Machine(repository, home, Kv(address, f"test/{uuid.uuid4().hex[:12]}"))

@@ -1,0 +1,182 @@
+"""``syncd plan``, ``apply``, ``status``, ``explain`` and ``import``, on either store and without a daemon."""
+
+import json
+import stat
+from pathlib import Path
+
+from tests.support.machine import Machine
+from tests.support.repository import SEED
+
+MANY = {"many.yaml": "".join(f"key{number}: {number}\n" for number in range(20))}
+
+
+def test_plan_shows_apply_does_and_status_tells(machine: Machine) -> None:
+    assert machine.cli("plan", "--detailed-exitcode", check=2).stdout.endswith("\nPlan: 4 to create.\n")
+    assert "+ create   brain/model  qwen2.5:3b  (brain.yaml:1:1)\n" in machine.cli("plan").stdout
+    assert "nothing yet" in machine.cli("status").stdout
+    commit = machine.repository.git("rev-parse", "HEAD")[:7]
+    assert f"Applied {commit}: 4 created.\n" in machine.cli("apply", "--yes").stdout
+    assert machine.cli("plan", "--detailed-exitcode").stdout.endswith(f"\nNo changes. The store holds {commit}.\n")
+    assert "the tip is applied" in machine.cli("status").stdout
+    assert "nobody leads" in machine.cli("status").stdout
+
+
+def test_promise_9_applying_twice_writes_nothing(machine: Machine) -> None:
+    machine.cli("apply", "--yes")
+    keys = [*machine.kv.tree(), ".syncd/revision"]
+    before = [machine.kv.entry(key) for key in keys]
+    assert "Nothing was written." in machine.cli("apply", "--yes").stdout
+    assert [machine.kv.entry(key) for key in keys] == before
+
+
+def test_every_kind_of_change_is_shown_with_old_and_new_value(machine: Machine) -> None:
+    machine.repository.commit({"text.yaml": "poem: |\n  one\n  two\n  three\n", "old.yaml": "a: b\n"})
+    machine.cli("apply", "--yes")
+    machine.kv.put("brain/model", b"by hand")
+    machine.kv.put("wake_word/sensitivity", b"0.7")
+    machine.kv.delete("tts/voice")
+    machine.repository.commit({"text.yaml": "poem: |\n  one\n  zwei\n  three\n", "old.yaml": None})
+    shown = machine.cli("plan").stdout
+    for line in (
+        "~ update   brain/model  by hand → qwen2.5:3b  (brain.yaml:1:1)",
+        "* mark     wake_word/sensitivity  0.7  (wake_word.yaml:1:1)",
+        "+ create   tts/voice  pt_BR-faber-medium  (tts.yaml:1:1)",
+        "- delete   old/a  b",
+        "    -two\n    +zwei\n",
+        "Plan: 1 to create, 2 to update, 1 to mark, 1 to delete.",
+    ):
+        assert line in shown
+    machine.cli("apply", "--yes")
+    assert machine.kv.tree() == {
+        "brain/model": b"qwen2.5:3b",
+        "brain/temperature": b"0.7",
+        "text/poem": b"one\nzwei\nthree\n",
+        "tts/voice": b"pt_BR-faber-medium",
+        "wake_word/sensitivity": b"0.7",
+    }
+
+
+def test_a_refused_plan_changes_nothing_until_that_very_plan_is_approved(machine: Machine) -> None:
+    machine.repository.commit(MANY)
+    machine.cli("apply", "--yes")
+    machine.repository.commit({"many.yaml": None})
+    hash_ = machine.json("plan", "--detailed-exitcode", check=3)["hash"]
+    refused = machine.cli("apply", "--yes", check=3).stderr
+    assert "20 of 24 keys would be deleted" in refused
+    assert f"--approve {hash_}" in refused
+    assert "the plan is now another one" in machine.cli("apply", "--approve", "0" * 16, check=3).stderr
+    assert f"syncd apply --approve {hash_}" in machine.cli("status").stdout
+    assert len(machine.kv.tree()) == 24
+    assert "20 deleted" in machine.cli("apply", "--approve", hash_).stdout
+    assert len(machine.kv.tree()) == 4
+
+
+def test_a_saved_plan_is_applied_to_the_letter(machine: Machine, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    machine.cli("plan", "--save", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_text()) == machine.json("plan")
+    machine.repository.commit({"later.yaml": "a: b\n"})
+    machine.cli("apply", str(file), "--yes")
+    assert machine.kv.get("later/a") is None
+    assert machine.kv.get("brain/model") == b"qwen2.5:3b"
+
+
+def test_a_saved_plan_that_no_longer_holds_is_refused(machine: Machine, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    machine.cli("plan", "--save", str(file))
+    machine.kv.put("brain/model", b"qwen2.5:3b")
+    moved = machine.cli("apply", str(file), "--yes", check=3).stderr
+    assert "the saved plan no longer holds: these keys moved: brain/model" in moved
+    assert machine.kv.tree() == {"brain/model": b"qwen2.5:3b"}
+
+
+def test_a_plan_is_never_written_through_a_link(machine: Machine, tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "plan.json"
+    target.write_text("precious")
+    link.symlink_to(target)
+    machine.cli("plan", "--save", str(link))
+    assert target.read_text() == "precious"
+    assert not link.is_symlink()
+
+
+def test_without_a_terminal_apply_wants_yes(machine: Machine) -> None:
+    assert "say --yes" in machine.cli("apply", check=64).stderr
+    assert machine.kv.tree() == {}
+
+
+def test_while_a_daemon_leads_apply_names_it_and_writes_nothing(machine: Machine) -> None:
+    with machine.run() as daemon:
+        daemon.wait_for_output("info    applied")
+        refused = machine.other("elsewhere").cli("apply", "--yes", check=3).stderr
+        assert f"(pid {daemon.process.pid})" in refused
+        assert "held by" in machine.cli("status").stdout
+
+
+def test_an_older_commit_is_never_applied(machine: Machine) -> None:
+    machine.repository.commit({"brain.yaml": "model: newer\n"})
+    machine.cli("apply", "--yes")
+    refused = machine.cli("apply", "--yes", "--at", "HEAD~1", check=3).stderr
+    assert "is older than what the store holds" in refused
+    assert "--approve" not in refused
+    assert machine.kv.get("brain/model") == b"newer"
+
+
+def test_a_rewritten_history_waits_until_it_is_approved(machine: Machine) -> None:
+    machine.cli("apply", "--yes")
+    machine.repository.git("commit", "-q", "--amend", "-m", "Rewritten")
+    assert "history was rewritten" in machine.cli("apply", "--yes", check=3).stderr
+    assert "history was rewritten" in machine.cli("status").stdout
+    machine.cli("apply", "--approve", machine.json("plan")["hash"])
+    assert machine.kv.own("revision")["applied"]["message"] == "Rewritten"
+
+
+def test_an_invalid_tree_is_shown_by_its_places(machine: Machine) -> None:
+    machine.repository.commit({"brain.yaml": "model: [\n"})
+    assert "at config/mordomo/brain.yaml:" in machine.cli("plan", check=65).stderr
+    assert "is invalid" in machine.cli("status").stdout
+
+
+def test_explain_says_what_a_key_is(machine: Machine) -> None:
+    machine.repository.commit({"listed.yaml": "a: b\n"})
+    assert "  is      new: git says it" in machine.cli("explain", "brain/model").stdout
+    machine.cli("apply", "--yes")
+    machine.kv.put("stranger", b"x")
+    machine.kv.put("brain/model", b"by hand")
+    machine.kv.delete("tts/voice")
+    full = machine.cli("explain", f"{machine.kv.prefix}/brain/temperature").stdout
+    assert "  is      in sync" in full
+    assert "  file    config/mordomo/brain.yaml:2:1" in full
+    assert "'Start' by Ana" in full
+    drift = machine.json("explain", "brain/model")
+    assert (drift["state"], drift["said"], drift["held"]) == ("drift", "qwen2.5:3b", "by hand")
+    assert machine.json("explain", "stranger")["state"] == "foreign"
+    assert machine.json("explain", "tts/voice")["state"] == "missing"
+    machine.repository.commit({"listed.yaml": None})
+    assert machine.json("explain", "listed/a")["state"] == "gone from git"
+    assert "did you mean brain/model?" in machine.cli("explain", "brain/modle", check=1).stderr
+    assert "drift    2 keys: brain/model, tts/voice" in machine.cli("status").stdout
+
+
+def test_what_stands_in_the_store_is_imported_and_only_marked_afterwards(machine: Machine) -> None:
+    live = {"brain/model": b"gpt", "brain/limits/daily": b"007", "tts/poem": b"a\n b\n\n", "plain": b"\x00\xff"}
+    for key, value in live.items():
+        machine.kv.put(key, value)
+    machine.repository.commit(dict.fromkeys(SEED))
+    made = machine.cli("import").stdout
+    assert "wrote config/mordomo/brain.yaml" in made
+    machine.repository.commit(message="Import")
+    counts = machine.json("plan")["counts"]
+    assert counts == {"mark": len(live)}
+    machine.cli("apply", "--yes")
+    assert machine.kv.tree() == live
+    exists = machine.cli("import", check=1).stderr
+    assert "are there already" in exists
+    assert "brain.yaml" in exists
+
+
+def test_status_shows_the_git_half_where_the_store_does_not_answer(machine: Machine) -> None:
+    told = machine.cli("status", "--address", "127.0.0.1:1", check=75).stdout
+    assert "'Start' by Ana" in told
+    assert "nothing answers" in told
+    assert machine.json("status", "--address", "127.0.0.1:1", check=75)["live"] is None
