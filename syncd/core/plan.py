@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from operator import attrgetter, itemgetter
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,11 @@ from syncd.core.history import Relation
 from syncd.core.live import Entry
 from syncd.core.mark import mark_of
 from syncd.core.record import Record, commits_to_follow
+
+WITHHELD: Final = ("orphan", "unproved")
+"""The reasons for which a delete waits for an approval, while the rest of the plan goes on."""
+KEPT: Final = ("prune", "ignored")
+"""The reasons for which a key stays in the store though git no longer names it."""
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -137,15 +143,12 @@ class Plan(msgspec.Struct, frozen=True):
 
 def make_plan(situation: Situation) -> Plan:
     """Compare desired, live and base, and put every guard to the result."""
-    decisions = _decisions(situation)
-    changes = [d.change for _, d in decisions if d.change is not None and d.why not in ("orphan", "unproved")]
-    withheld = tuple(
-        (d.change, d.why) for _, d in decisions if d.change is not None and d.why in ("orphan", "unproved")
-    )
-    left = tuple(
-        Left(key, d.why) for key, d in decisions if d.why and (d.change is None or d.why in ("prune", "ignored"))
-    )
-    owned = max(_owned(situation), sum(change.operation is Operation.DELETE for change in changes))
+    changes, special = _compare(situation)
+    by_operation = Counter(map(attrgetter("operation"), changes))
+    owned = max(_owned(situation), by_operation[Operation.DELETE])
+    withheld = tuple((d.change, d.why) for _, d in special if d.change is not None and d.why in WITHHELD)
+    left = tuple(Left(key, d.why) for key, d in special if d.why and (d.change is None or d.why in KEPT))
+    conflicts = tuple(key for key, d in special if d.why == "conflict")
     record, partial = situation.record, situation.only is not None
     return Plan(
         source=situation.source,
@@ -154,10 +157,10 @@ def make_plan(situation: Situation) -> Plan:
         epoch=record.epoch if record and record.applied else "",
         applied=record.applied.commit if record and record.applied else None,
         commit=situation.commit,
-        changes=tuple(changes),
+        changes=_sorted(changes + [d.change for _, d in special if d.change is not None and d.why not in WITHHELD]),
         withheld=withheld,
         left=left,
-        refusals=_refusals(situation, decisions, owned),
+        refusals=_refusals(situation, by_operation, conflicts, owned),
         keys=len(situation.desired.keys),
         digest=situation.desired.digest,
         owned=owned,
@@ -167,19 +170,15 @@ def make_plan(situation: Situation) -> Plan:
     )
 
 
-def _decisions(situation: Situation) -> list[tuple[str, Decision]]:
-    mark, wanted, live, base = (
-        mark_of(situation.source),
-        situation.desired.keys,
-        situation.live,
-        situation.base,
-    )
-    keys = situation.only if situation.only is not None else wanted.keys() | live.keys()
-    record = situation.record
+def _compare(situation: Situation) -> tuple[list[Change], list[tuple[str, Decision]]]:
+    """Decide about every key; return the ordinary changes, in no order, and what is special, in the keys' order."""
+    mark, base, record = mark_of(situation.source), situation.base, situation.record
+    wanted, live = situation.desired.keys, situation.live
     trusted = record is not None and record.applied is not None
     doubted = record is not None and record.rebuilt
-    found: list[tuple[str, Decision]] = []
-    for key in keys:
+    changes: list[Change] = []
+    special: list[tuple[str, Decision]] = []
+    for key in situation.only if situation.only is not None else wanted.keys() | live.keys():
         want, have = wanted.get(key), live.get(key)
         if want is not None and have is not None and have.flags == mark and have.value == want.value:
             continue
@@ -191,10 +190,13 @@ def _decisions(situation: Situation) -> list[tuple[str, Decision]]:
             kept = situation.desired.keeps(key, based.path if based else None)
             proved = trusted and (based is not None or not doubted)
             decision = decide_unwanted(key, have, based, mark, kept, proved=proved)
-        if decision is not None:
-            found.append((key, decision))
-    found.sort(key=itemgetter(0))  # by code points, which is the order of UTF-8's bytes
-    return found
+        if decision is None:
+            continue
+        if decision.change is not None and decision.why is None:
+            changes.append(decision.change)
+        else:
+            special.append((key, decision))
+    return changes, sorted(special, key=itemgetter(0))
 
 
 def _owned(situation: Situation) -> int:
@@ -214,13 +216,10 @@ def _foreign(situation: Situation) -> int:
     )
 
 
-def _refusals(situation: Situation, decisions: list[tuple[str, Decision]], owned: int) -> tuple[Refusal, ...]:
-    record, changes = (
-        situation.record,
-        [d.change for _, d in decisions if d.change is not None and d.why is None],
-    )
-    by_operation = Counter(change.operation for change in changes)
-    conflicts = tuple(key for key, decision in decisions if decision.why == "conflict")
+def _refusals(
+    situation: Situation, by_operation: Mapping[Operation, int], conflicts: tuple[str, ...], owned: int
+) -> tuple[Refusal, ...]:
+    record = situation.record
     found: list[Refusal | None] = []
     followed = commits_to_follow(record, situation.commit.id)
     if followed:
@@ -244,6 +243,7 @@ def _any_unproved(withheld: Iterable[tuple[Change, Why]]) -> bool:
 
 
 def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Sort by code points, which is the order of UTF-8's bytes and so the store's."""
     return tuple(sorted(changes, key=attrgetter("key")))
 
 

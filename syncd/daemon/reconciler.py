@@ -141,12 +141,14 @@ class Reconciler:
     ) -> Outcome:
         plan = await self._plan(held, revision)
         applying = held.record.applying if held.record else None
-        approval = control.approves(self._now())
+        order, approval = control.approves(self._now()), None
         if applying is not None and applying.commit == revision.commit.id:
-            plan, approval = plan.lift(applying.lifted), applying.approval or approval
+            plan, approval = plan.lift(applying.lifted), applying.approval
         if check is not None:
             check(plan)
-        approved = plan.approve(approval)
+        approved = plan.approve(order)
+        if approved is not plan:
+            approval = order
         if approved.refusals:
             return Outcome("refused", approved, revision)
         if _is_done(approved, held, revision):
