@@ -203,14 +203,31 @@ class Store:
         except UnknownOutcome as doubt:
             return await self._resolve(doubt, key, value, flags, index)
         # A "true" tells no index, and a "false" may be our own write seen twice by something between us.
-        entry, _ = await self._read(key, _CONSISTENT)
-        if entry is not None and _stands(entry, value, flags, index):
-            return entry.index
+        unread = UnknownOutcome("it was answered, but cannot be read back", where=where, hint=UNKNOWN_HINT)
+        found = await self._read_back(unread, key, value, flags, index)
+        if found is not None:
+            return found
         raise Conflict(
             "the key was written by somebody else at once" if won else "the key is not what it was",
             where=where,
             hint="nothing of theirs was overwritten",
         )
+
+    async def _resolve(self, doubt: UnknownOutcome, key: str, value: bytes, flags: int, index: int) -> int:
+        """Look whether a write of unknown outcome has landed; the doubt stays where it has not (yet)."""
+        found = await self._read_back(doubt, key, value, flags, index)
+        if found is None:
+            raise doubt
+        return found
+
+    async def _read_back(self, doubt: UnknownOutcome, key: str, value: bytes, flags: int, index: int) -> int | None:
+        """Return the index of what we wrote, None if something else stands there."""
+        try:
+            entry, _ = await self._read(key, _CONSISTENT)
+        except StoreError:
+            raise doubt from None
+        ours = entry is not None and entry.value == value and entry.flags == flags and entry.index >= index
+        return entry.index if entry is not None and ours else None
 
     async def _lock(self, verb: str, session: str, value: bytes) -> bool:
         path = f"/v1/kv/{keys.lease_key(self._prefix)}"
@@ -219,20 +236,6 @@ class Store:
         except NotFound:
             return False
 
-    async def _resolve(self, doubt: UnknownOutcome, key: str, value: bytes, flags: int, index: int) -> int:
-        """Look whether a write of unknown outcome has landed; the doubt stays where it has not (yet)."""
-        try:
-            entry, _ = await self._read(key, _CONSISTENT)
-        except StoreError:
-            raise doubt from None
-        if entry is not None and _stands(entry, value, flags, index):
-            return entry.index
-        raise doubt
-
 
 def _own(name: str) -> str:
     return f"{keys.RESERVED}/{name}"
-
-
-def _stands(entry: Entry, value: bytes, flags: int, index: int) -> bool:
-    return entry.value == value and entry.flags == flags and entry.index >= index

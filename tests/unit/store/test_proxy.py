@@ -315,6 +315,13 @@ async def test_a_large_value_that_may_still_land_stays_in_doubt(store: Store, pr
         await store.put_cas("big", b"x", 5, 0)
 
 
+async def test_a_large_value_that_cannot_be_read_back_is_in_doubt(store: Store, proxy: Proxy) -> None:
+    proxy.when(KV, answer(500, b"No cluster leader"))
+    with pytest.raises(UnknownOutcome, match="cannot be read back"):
+        await store.put_cas("big", b"x", 5, 0)
+    assert await store.get("big") is not None
+
+
 async def test_a_false_about_our_own_write_is_no_conflict(store: Store, proxy: Proxy) -> None:
     proxy.when(CAS, rewrite(lambda reply: Reply(200, reply.head.replace(b": 4", b": 5"), b"false")))
     assert await store.put_cas("big", b"x", 5, 0) > 0
