@@ -15,6 +15,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_token_does_not_show_itself(file: Path) -> None:
+    assert repr(FileToken(file)) == f"FileToken('{file}')"
+
+
 def test_a_changed_file_is_read_again(file: Path) -> None:
     token = FileToken(file)
     assert token.current() == "one"
