@@ -88,19 +88,18 @@ class JsonWriter:
             return text
         if NOT_FINITE.fullmatch(text):
             raise Fault(
-                "not-a-json-number", scalar.start_mark, f"JSON has no number {text}", "quote it to keep the text"
+                "not-a-json-number",
+                scalar.start_mark,
+                "JSON has no infinity and no not-a-number",
+                "quote it to keep the text",
             )
         if text.startswith(("0x", "0o")):
             return _decimal(scalar)
         sign, whole, fraction, exponent = _PARTS.fullmatch(text).groups()  # type: ignore[union-attr]  # FLOAT matched
         digits = whole.lstrip("0") or "0"
         if len(digits) < len(whole):
-            self._findings.warn(
-                "leading-zero",
-                scalar.start_mark,
-                f"YAML 1.2 reads {text} as the decimal number {digits}",
-                "quote it to keep the text",
-            )
+            message = "YAML 1.2 reads a number with leading zeros as decimal"
+            self._findings.warn("leading-zero", scalar.start_mark, message, "quote it to keep the text")
         point = "" if fraction is None else f".{fraction or '0'}"
         return f"{sign.rstrip('+')}{digits}{point}{exponent or ''}"
 

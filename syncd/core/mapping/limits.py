@@ -26,20 +26,13 @@ class Exhausted(Exception):
 
 
 class Budget:
-    """What is left for one file to expand into, aliases and merges followed."""
+    """The nodes that are left for one file to expand into, aliases and merges followed."""
 
     def __init__(self) -> None:
         self._nodes = MAX_NODES
-        self._bytes = MAX_YIELD_BYTES
 
     def spend_nodes(self, count: int, mark: Mark) -> None:
         """Take nodes, or end the walk."""
         self._nodes -= count
         if self._nodes < 0:
             raise Exhausted(mark, f"aliases and merges expand the file to more than {MAX_NODES:,} nodes")
-
-    def spend_bytes(self, count: int, mark: Mark) -> None:
-        """Take bytes of values, or end the walk."""
-        self._bytes -= count
-        if self._bytes < 0:
-            raise Exhausted(mark, f"aliases expand the file's values to more than {MAX_YIELD_BYTES:,} bytes")

@@ -1,7 +1,6 @@
 """Nodes to keys: one segment for each level, one key for each scalar and for each thing that stays whole."""
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -10,8 +9,8 @@ from syncd.core.keys import MAX_KEY_BYTES, MAX_VALUE_BYTES, is_portable, join, s
 from syncd.core.mapping.findings import Findings
 from syncd.core.mapping.globs import matcher
 from syncd.core.mapping.json_text import JsonWriter, duplicate_key, key_text, too_large
-from syncd.core.mapping.limits import Budget, Exhausted, check_depth
-from syncd.core.mapping.merge import Pair, merged_pairs
+from syncd.core.mapping.limits import MAX_YIELD_BYTES, Budget, Exhausted, check_depth
+from syncd.core.mapping.merge import merged_pairs
 from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar
 from syncd.core.mapping.scalars import STANDARD, to_bytes, unknown_tag
 
@@ -36,6 +35,7 @@ class Walk:
         self._findings = findings
         self._merges = merges
         self._budget = Budget()
+        self._bytes_left = MAX_YIELD_BYTES
 
     def root(self, node: Map, key: str) -> None:
         """Take the root's keys, below the key that the file's own path makes."""
@@ -55,7 +55,9 @@ class Walk:
             raise Fault(
                 "duplicate-key", mark, f"the key {key!r} stands also at {first.line}:{first.column}", "keep one"
             )
-        self._budget.spend_bytes(len(value), mark)
+        self._bytes_left -= len(value)
+        if self._bytes_left < 0:
+            raise Exhausted(mark, f"aliases expand the file's values to more than {MAX_YIELD_BYTES:,} bytes")
         secret = self._is_secret(key) if self._secret is None else self._secret
         self.keys[key] = DesiredKey(value, self._path, mark.line + 1, mark.column + 1, secret, self._policy)
 
@@ -65,7 +67,7 @@ class Walk:
 
     def _mapping(self, node: Map, at: str, depth: int) -> None:
         names: dict[str, Mark] = {}
-        for key, value in self._pairs(node):
+        for key, value in merged_pairs(node, self._budget) if self._merges else node.pairs():
             try:
                 mark = key.start_mark
                 name = key.value if isinstance(key, Scalar) and key.tag is None else key_text(key)
@@ -77,9 +79,6 @@ class Walk:
                 self._value(value, f"{at}/{name}", mark, depth)
             except Fault as fault:
                 self._findings.error(fault)
-
-    def _pairs(self, node: Map) -> Iterable[Pair]:
-        return merged_pairs(node, self._budget) if self._merges else node.pairs()
 
     def _check(self, name: str, mark: Mark) -> None:
         fault = key_fault(name)

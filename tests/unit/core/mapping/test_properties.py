@@ -67,6 +67,35 @@ def test_a_secret_file_never_shows_a_line(data: bytes) -> None:
     assert not any(problem.snippet for problem in parse_file("f.yaml", data, Policy(secret=True), "").problems)
 
 
+FAULTY = (
+    "a: !!int {0}",
+    "a: !!binary {0}=",
+    "a: [007{0}]",
+    "a: [-.inf, {0}]",
+    "a: [0x{0}, 0123456789]",
+    "a: {0}\na: {0}",
+    "a: '{0}",
+    "a: [{0}\n",
+    "a: {0}\x07",
+    "a: !x {0}",
+    '"\\0": {0}',
+    "{0}",
+    "<<: {0}",
+    "a: {{<<: {0}}}",
+    '{{"a": {0}}}',
+    '{{"a": "{0}\\q"}}',
+)
+
+
+@pytest.mark.parametrize("template", FAULTY)
+@pytest.mark.parametrize("path", ["f.yaml", "f.json"])
+@pytest.mark.parametrize("secret", [True, ("nothing",)])
+def test_no_problem_ever_shows_a_value_of_a_file_with_secrets(template: str, path: str, secret: bool) -> None:
+    value = "0123456789"
+    file = parse_file(path, template.format(value).encode(), Policy(secret=secret), "")
+    assert not any(value.lstrip("0") in f"{p.message} {p.hint} {p.snippet}" for p in file.problems)
+
+
 DEEP = [
     "[" * 100_000,
     "{a: " * 100_000,
