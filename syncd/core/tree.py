@@ -175,6 +175,8 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
     ``gone`` are paths that no longer exist; ``found`` and ``parsed`` cover only entries that were added or changed.
     """
     replaced = gone | found.ignored | found.files.keys()
+    if not replaced and not found.problems:
+        return Update(tree, frozenset())
     files, keys = dict(tree.files), dict(tree.desired.keys)
     old = {key: keys.pop(key) for path in replaced & files.keys() for key in files.pop(path).keys}
     stale = replaced | {problem.path for problem in found.problems}

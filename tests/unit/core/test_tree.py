@@ -198,6 +198,11 @@ def test_an_update_keeps_what_did_not_change() -> None:
     assert values(tree) == {"a/k": b"1", "a/l": b"2", "a/m": b"3", "b/k": b"1", "c/k": b"1"}
 
 
+def test_an_update_without_changes_is_the_same_tree() -> None:
+    tree = tree_of({"a.yaml": b"k: 1"})
+    assert step(tree, {"a.yaml": b"k: 1"}, {"a.yaml": b"k: 1"}).tree is tree
+
+
 def test_a_key_that_moves_between_files_is_no_change() -> None:
     result = step(tree_of({"a.yaml": b"k: 1"}), {"a.yaml": b"k: 1"}, {"a.yml": b"\nk: 1"})
     assert result.changed == frozenset()

@@ -176,6 +176,29 @@ def test_what_is_written_is_what_is_read(data: bytes | str, expected: dict[str, 
     assert not [place for place in places(file) if place.startswith("error")]
 
 
+def test_a_file_kept_whole_becomes_one_key_without_its_extension() -> None:
+    assert values(outcome("!json\nz: 1\na: {b: [c]}\n", "d/f.yaml")) == {"d/f": '{"z":1,"a":{"b":["c"]}}'}
+
+
+def test_a_place_is_that_of_the_key_or_of_the_item() -> None:
+    merged = "base: &b\n  x: 1\nweb:\n  <<: *b\n  y: |\n    text\nz: *b\n"
+    keys = outcome(merged).keys
+    assert {key: (said.line, said.column) for key, said in keys.items()} == {
+        "f/base/x": (2, 3),
+        "f/web/x": (2, 3),
+        "f/web/y": (5, 3),
+        "f/z/x": (2, 3),
+    }
+
+
+def test_all_limits_together_stay_within_the_interpreters_stack() -> None:
+    chain = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 64))
+    nested = "deep: " + "{a: " * 62 + "[" + "".join(f"{{<<: *a63, l{n}: " for n in range(1)) + "1}]" + "}" * 62
+    more = "".join(f"n{n}: &n{n} {{y: {'{y: ' * 60}{f'*n{n - 1}' if n else '[*a63]'}{'}' * 60}}}\n" for n in range(3))
+    file = outcome(f"{chain}{nested}\n{more}", prefix="")
+    assert {problem.code for problem in file.problems} == {"too-deep"}
+
+
 # JSON text: the notation of YAML 1.2's core schema, turned into JSON's.
 JSON: dict[str, str] = {
     "[1, -2, 1.50, 1E3, -0]": "[1,-2,1.50,1E3,-0]",
