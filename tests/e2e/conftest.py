@@ -41,7 +41,17 @@ def repository(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 def machine(repository: Repository, tmp_path: Path, address: str) -> Machine:
-    """A machine with that repository and a prefix of its own."""
-    home = tmp_path / "home"
+    """A machine with that repository and a prefix of its own, on either store."""
+    return _machine(repository, tmp_path, address)
+
+
+@pytest.fixture
+def local(repository: Repository, tmp_path: Path, embedded: str) -> Machine:
+    """The same for what does not depend on the store: on the embedded one."""
+    return _machine(repository, tmp_path, embedded)
+
+
+def _machine(repository: Repository, folder: Path, address: str) -> Machine:
+    home = folder / "home"
     home.mkdir()
     return Machine(repository, home, Kv(address, f"test/{uuid.uuid4().hex[:12]}"))

@@ -29,14 +29,14 @@ def test_promise_9_applying_twice_writes_nothing(machine: Machine) -> None:
     assert [machine.kv.entry(key) for key in keys] == before
 
 
-def test_every_kind_of_change_is_shown_with_old_and_new_value(machine: Machine) -> None:
-    machine.repository.commit({"text.yaml": "poem: |\n  one\n  two\n  three\n", "old.yaml": "a: b\n"})
-    machine.cli("apply", "--yes")
-    machine.kv.put("brain/model", b"by hand")
-    machine.kv.put("wake_word/sensitivity", b"0.7")
-    machine.kv.delete("tts/voice")
-    machine.repository.commit({"text.yaml": "poem: |\n  one\n  zwei\n  three\n", "old.yaml": None})
-    shown = machine.cli("plan").stdout
+def test_every_kind_of_change_is_shown_with_old_and_new_value(local: Machine) -> None:
+    local.repository.commit({"text.yaml": "poem: |\n  one\n  two\n  three\n", "old.yaml": "a: b\n"})
+    local.cli("apply", "--yes")
+    local.kv.put("brain/model", b"by hand")
+    local.kv.put("wake_word/sensitivity", b"0.7")
+    local.kv.delete("tts/voice")
+    local.repository.commit({"text.yaml": "poem: |\n  one\n  zwei\n  three\n", "old.yaml": None})
+    shown = local.cli("plan").stdout
     for line in (
         "~ update   brain/model  by hand → qwen2.5:3b  (brain.yaml:1:1)",
         "* mark     wake_word/sensitivity  0.7  (wake_word.yaml:1:1)",
@@ -46,8 +46,8 @@ def test_every_kind_of_change_is_shown_with_old_and_new_value(machine: Machine) 
         "Plan: 1 to create, 2 to update, 1 to mark, 1 to delete.",
     ):
         assert line in shown
-    machine.cli("apply", "--yes")
-    assert machine.kv.tree() == {
+    local.cli("apply", "--yes")
+    assert local.kv.tree() == {
         "brain/model": b"qwen2.5:3b",
         "brain/temperature": b"0.7",
         "text/poem": b"one\nzwei\nthree\n",
@@ -91,18 +91,18 @@ def test_a_saved_plan_that_no_longer_holds_is_refused(machine: Machine, tmp_path
     assert machine.kv.tree() == {"brain/model": b"qwen2.5:3b"}
 
 
-def test_a_plan_is_never_written_through_a_link(machine: Machine, tmp_path: Path) -> None:
+def test_a_plan_is_never_written_through_a_link(local: Machine, tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "plan.json"
     target.write_text("precious")
     link.symlink_to(target)
-    machine.cli("plan", "--save", str(link))
+    local.cli("plan", "--save", str(link))
     assert target.read_text() == "precious"
     assert not link.is_symlink()
 
 
-def test_without_a_terminal_apply_wants_yes(machine: Machine) -> None:
-    assert "say --yes" in machine.cli("apply", check=64).stderr
-    assert machine.kv.tree() == {}
+def test_without_a_terminal_apply_wants_yes(local: Machine) -> None:
+    assert "say --yes" in local.cli("apply", check=64).stderr
+    assert local.kv.tree() == {}
 
 
 def test_while_a_daemon_leads_apply_names_it_and_writes_nothing(machine: Machine) -> None:
@@ -113,49 +113,49 @@ def test_while_a_daemon_leads_apply_names_it_and_writes_nothing(machine: Machine
         assert "held by" in machine.cli("status").stdout
 
 
-def test_an_older_commit_is_never_applied(machine: Machine) -> None:
-    machine.repository.commit({"brain.yaml": "model: newer\n"})
-    machine.cli("apply", "--yes")
-    refused = machine.cli("apply", "--yes", "--at", "HEAD~1", check=3).stderr
+def test_an_older_commit_is_never_applied(local: Machine) -> None:
+    local.repository.commit({"brain.yaml": "model: newer\n"})
+    local.cli("apply", "--yes")
+    refused = local.cli("apply", "--yes", "--at", "HEAD~1", check=3).stderr
     assert "is older than what the store holds" in refused
     assert "--approve" not in refused
-    assert machine.kv.get("brain/model") == b"newer"
+    assert local.kv.get("brain/model") == b"newer"
 
 
-def test_a_rewritten_history_waits_until_it_is_approved(machine: Machine) -> None:
-    machine.cli("apply", "--yes")
-    machine.repository.git("commit", "-q", "--amend", "-m", "Rewritten")
-    assert "history was rewritten" in machine.cli("apply", "--yes", check=3).stderr
-    assert "history was rewritten" in machine.cli("status").stdout
-    machine.cli("apply", "--approve", machine.json("plan")["hash"])
-    assert machine.kv.own("revision")["applied"]["message"] == "Rewritten"
+def test_a_rewritten_history_waits_until_it_is_approved(local: Machine) -> None:
+    local.cli("apply", "--yes")
+    local.repository.git("commit", "-q", "--amend", "-m", "Rewritten")
+    assert "history was rewritten" in local.cli("apply", "--yes", check=3).stderr
+    assert "history was rewritten" in local.cli("status").stdout
+    local.cli("apply", "--approve", local.json("plan")["hash"])
+    assert local.kv.own("revision")["applied"]["message"] == "Rewritten"
 
 
-def test_an_invalid_tree_is_shown_by_its_places(machine: Machine) -> None:
-    machine.repository.commit({"brain.yaml": "model: [\n"})
-    assert "at config/mordomo/brain.yaml:" in machine.cli("plan", check=65).stderr
-    assert "is invalid" in machine.cli("status").stdout
+def test_an_invalid_tree_is_shown_by_its_places(local: Machine) -> None:
+    local.repository.commit({"brain.yaml": "model: [\n"})
+    assert "at config/mordomo/brain.yaml:" in local.cli("plan", check=65).stderr
+    assert "is invalid" in local.cli("status").stdout
 
 
-def test_explain_says_what_a_key_is(machine: Machine) -> None:
-    machine.repository.commit({"listed.yaml": "a: b\n"})
-    assert "  is      new: git says it" in machine.cli("explain", "brain/model").stdout
-    machine.cli("apply", "--yes")
-    machine.kv.put("stranger", b"x")
-    machine.kv.put("brain/model", b"by hand")
-    machine.kv.delete("tts/voice")
-    full = machine.cli("explain", f"{machine.kv.prefix}/brain/temperature").stdout
+def test_explain_says_what_a_key_is(local: Machine) -> None:
+    local.repository.commit({"listed.yaml": "a: b\n"})
+    assert "  is      new: git says it" in local.cli("explain", "brain/model").stdout
+    local.cli("apply", "--yes")
+    local.kv.put("stranger", b"x")
+    local.kv.put("brain/model", b"by hand")
+    local.kv.delete("tts/voice")
+    full = local.cli("explain", f"{local.kv.prefix}/brain/temperature").stdout
     assert "  is      in sync" in full
     assert "  file    config/mordomo/brain.yaml:2:1" in full
     assert "'Start' by Ana" in full
-    drift = machine.json("explain", "brain/model")
+    drift = local.json("explain", "brain/model")
     assert (drift["state"], drift["said"], drift["held"]) == ("drift", "qwen2.5:3b", "by hand")
-    assert machine.json("explain", "stranger")["state"] == "foreign"
-    assert machine.json("explain", "tts/voice")["state"] == "missing"
-    machine.repository.commit({"listed.yaml": None})
-    assert machine.json("explain", "listed/a")["state"] == "gone from git"
-    assert "did you mean brain/model?" in machine.cli("explain", "brain/modle", check=1).stderr
-    assert "drift    2 keys: brain/model, tts/voice" in machine.cli("status").stdout
+    assert local.json("explain", "stranger")["state"] == "foreign"
+    assert local.json("explain", "tts/voice")["state"] == "missing"
+    local.repository.commit({"listed.yaml": None})
+    assert local.json("explain", "listed/a")["state"] == "gone from git"
+    assert "did you mean brain/model" in local.cli("explain", "brain/modle", check=1).stderr
+    assert "drift    2 keys: brain/model, tts/voice" in local.cli("status").stdout
 
 
 def test_what_stands_in_the_store_is_imported_and_only_marked_afterwards(machine: Machine) -> None:
@@ -175,8 +175,8 @@ def test_what_stands_in_the_store_is_imported_and_only_marked_afterwards(machine
     assert "brain.yaml" in exists
 
 
-def test_status_shows_the_git_half_where_the_store_does_not_answer(machine: Machine) -> None:
-    told = machine.cli("status", "--address", "127.0.0.1:1", check=75).stdout
+def test_status_shows_the_git_half_where_the_store_does_not_answer(local: Machine) -> None:
+    told = local.cli("status", "--address", "127.0.0.1:1", check=75).stdout
     assert "'Start' by Ana" in told
     assert "nothing answers" in told
-    assert machine.json("status", "--address", "127.0.0.1:1", check=75)["live"] is None
+    assert local.json("status", "--address", "127.0.0.1:1", check=75)["live"] is None

@@ -27,21 +27,21 @@ def test_a_commit_is_in_the_store_and_the_log_says_what_changed(machine: Machine
         assert machine.kv.own("revision")["applied"]["commit"] == commit
 
 
-def test_an_edit_that_is_not_committed_is_named_and_not_applied(machine: Machine) -> None:
-    with machine.run() as daemon:
+def test_an_edit_that_is_not_committed_is_named_and_not_applied(local: Machine) -> None:
+    with local.run() as daemon:
         daemon.wait_for_output("applied")
-        machine.repository.write({"brain.yaml": "model: other\n"})
+        local.repository.write({"brain.yaml": "model: other\n"})
         daemon.wait_for_output("uncommitted edits are not applied  files=brain.yaml")
-        assert "brain.yaml: not committed" in machine.cli("status").stdout
-        assert machine.kv.get("brain/model") == b"qwen2.5:3b"
+        assert "brain.yaml: not committed" in local.cli("status").stdout
+        assert local.kv.get("brain/model") == b"qwen2.5:3b"
 
 
-def test_the_work_tree_is_followed_if_asked(machine: Machine) -> None:
-    with machine.run("--worktree") as daemon:
+def test_the_work_tree_is_followed_if_asked(local: Machine) -> None:
+    with local.run("--worktree") as daemon:
         daemon.wait_for_output("applied")
-        machine.repository.write({"brain.yaml": "model: other\n"})
-        daemon.wait_for(lambda: machine.kv.get("brain/model") == b"other")
-        assert machine.kv.own("revision")["applied"]["worktree"] is True
+        local.repository.write({"brain.yaml": "model: other\n"})
+        daemon.wait_for(lambda: local.kv.get("brain/model") == b"other")
+        assert local.kv.own("revision")["applied"]["worktree"] is True
 
 
 def test_promise_4_an_invalid_commit_changes_nothing_and_is_told_by_its_place(machine: Machine) -> None:
@@ -58,12 +58,12 @@ def test_promise_4_an_invalid_commit_changes_nothing_and_is_told_by_its_place(ma
         assert machine.kv.get("new/a") == b"b"
 
 
-def test_the_daemon_waits_for_a_first_valid_commit(machine: Machine) -> None:
-    machine.repository.commit({"brain.yaml": "["})
-    with machine.run() as daemon:
+def test_the_daemon_waits_for_a_first_valid_commit(local: Machine) -> None:
+    local.repository.commit({"brain.yaml": "["})
+    with local.run() as daemon:
         daemon.wait_for_output("the commit is invalid and changes nothing")
-        machine.repository.commit({"brain.yaml": "model: y\n"})
-        daemon.wait_for(lambda: machine.kv.get("brain/model") == b"y")
+        local.repository.commit({"brain.yaml": "model: y\n"})
+        daemon.wait_for(lambda: local.kv.get("brain/model") == b"y")
 
 
 def test_a_file_that_goes_takes_its_keys_along(machine: Machine) -> None:
@@ -100,18 +100,18 @@ def test_promise_6_a_first_contact_with_foreign_values_waits_until_it_is_approve
         assert "took over  key=brain/model old='by hand' new=qwen2.5:3b" in daemon.output
 
 
-def test_a_deleted_branch_changes_nothing_and_may_come_back(machine: Machine) -> None:
-    repository = machine.repository
-    with machine.run() as daemon:
+def test_a_deleted_branch_changes_nothing_and_may_come_back(local: Machine) -> None:
+    repository = local.repository
+    with local.run() as daemon:
         daemon.wait_for_output("applied")
         repository.git("checkout", "-q", "-b", "aside")
         repository.git("branch", "-q", "-D", "main")
         daemon.wait_for_output("main")
         daemon.wait_for(lambda: "error" in daemon.output)
-        assert machine.kv.get("brain/model") == b"qwen2.5:3b"
+        assert local.kv.get("brain/model") == b"qwen2.5:3b"
         repository.commit({"brain.yaml": "model: later\n"})
         repository.git("branch", "-q", "main")
-        daemon.wait_for(lambda: machine.kv.get("brain/model") == b"later")
+        daemon.wait_for(lambda: local.kv.get("brain/model") == b"later")
 
 
 def test_a_second_daemon_stands_by_and_takes_over_at_once(machine: Machine) -> None:
@@ -165,8 +165,8 @@ def test_promise_10_paused_means_no_writes(machine: Machine) -> None:
         daemon.wait_for(lambda: machine.kv.get("brain/model") == b"y")
 
 
-def test_a_store_that_is_away_at_the_start_is_waited_for(machine: Machine) -> None:
-    with machine.run("--address", "127.0.0.1:1") as daemon:
+def test_a_store_that_is_away_at_the_start_is_waited_for(local: Machine) -> None:
+    with local.run("--address", "127.0.0.1:1") as daemon:
         daemon.wait_for_output("nothing answers")
         wait_until(lambda: "does not answer yet" in daemon.output, "no word on the store")
         assert daemon.stop() == 0
