@@ -27,9 +27,10 @@ class History:
             return Relation.SAME
         if not (await self._commits.exists(held) and await self._commits.exists(target)):
             return Relation.UNKNOWN
-        if await self._is_near(held, target):
-            return Relation.DESCENDANT
-        return await self._far(held, target)
+        try:
+            return await self._search(held, target)
+        except GitError:  # a commit between them is missing or damaged
+            return Relation.UNKNOWN
 
     async def last_change(self, path: str, line: int, commit: str) -> str | None:
         """Name the commit that wrote a line (0: that last touched the file), as seen from a commit."""
@@ -55,14 +56,12 @@ class History:
             seen.update(level)
         return False
 
-    async def _far(self, held: str, target: str) -> Relation:
-        try:
-            if await self._is_ancestor(held, target):
-                return Relation.DESCENDANT
-            if await self._is_ancestor(target, held):
-                return Relation.BEHIND
-        except GitError:  # a commit between them is missing
-            return Relation.UNKNOWN
+    async def _search(self, held: str, target: str) -> Relation:
+        if await self._is_near(held, target) or await self._is_ancestor(held, target):
+            return Relation.DESCENDANT
+        if await self._is_ancestor(target, held):
+            return Relation.BEHIND
+        # Where history was cut off, no answer is no proof.
         return Relation.UNKNOWN if self._is_shallow() else Relation.REWRITTEN
 
     async def _is_ancestor(self, commit: str, of: str) -> bool:

@@ -41,7 +41,7 @@ async def test_lock_files_disturb_no_reader(repository: Repository) -> None:
     for lock in ("index.lock", "HEAD.lock", "packed-refs.lock", "refs/heads/main.lock", "config.lock"):
         (repository.folder / ".git" / lock).touch()
     assert await source.tip() == commit
-    assert (await source.read()).changed == {"tts/voice"}
+    assert (await source.read()).changed == frozenset({"tts/voice"})
     assert await source.uncommitted() == ()
     assert await source.blame("tts.yaml", 1, commit) is not None
     await source.close()
@@ -77,7 +77,7 @@ async def test_an_object_that_has_not_arrived_is_waited_for(repository: Reposito
         await source.read()
     await last_good_stands(source, good)
     path.write_bytes(content)
-    assert (await source.read()).changed == {"tts/voice"}
+    assert (await source.read()).changed == frozenset({"tts/voice"})
     await source.close()
 
 
@@ -88,7 +88,7 @@ async def test_a_force_push_is_told_from_progress(repository: Repository) -> Non
     repository.git("reset", "-q", "--hard", good.commit.id)
     other = repository.commit({"tts.yaml": "voice: forced\n"})
     revision = await source.read()
-    assert (revision.commit.id, revision.changed) == (other, {"tts/voice"})
+    assert (revision.commit.id, revision.changed) == (other, frozenset({"tts/voice"}))
     assert await source.relation(newer, other) is Relation.REWRITTEN
     assert await source.relation(newer, good.commit.id) is Relation.BEHIND
     repository.git("reflog", "expire", "--expire=now", "--all")

@@ -13,7 +13,7 @@ from syncd.git import follow
 from syncd.git.source import Source
 from tests.support.repository import Repository
 from tests.support.sources import Open
-from tests.support.waiting import LIMIT
+from tests.support.waiting import LIMIT, until
 
 NEVER = 3600.0
 
@@ -35,6 +35,14 @@ class Told:
         async with asyncio.timeout(LIMIT):
             while await self.source.tip() != commit:
                 await anext(self.changes)
+
+    async def trouble(self) -> GitError | None:
+        """Return what keeps the tip from being read."""
+        try:
+            await self.source.tip()
+        except GitError as error:
+            return error
+        return None
 
 
 @asynccontextmanager
@@ -140,6 +148,25 @@ async def test_a_look_every_while_stands_in_for_notifications(
         commit = repository.commit({"tts.yaml": "voice: x\n"})
         await anext(told.changes)
         assert await source.tip() == commit
+        for _ in range(3):  # it goes on, however long notifications fail
+            await anext(told.changes)
+
+
+async def test_a_branch_that_goes_and_comes_is_told_without_notifications(
+    repository: Repository, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = follow.Watch(tuple, lambda _: True, recursive=False, debounce=10, step=2)
+    monkeypatch.setattr("syncd.git.source.watch_refs", lambda *_: nothing)
+    monkeypatch.setattr("syncd.git.source.watch_files", lambda *_: nothing)
+    commit = await source.tip()
+    async with following(source, every=0.02) as told:
+        repository.git("checkout", "-q", "--detach")
+        repository.git("branch", "-qD", "main")
+        await anext(told.changes)
+        assert await told.trouble() is not None
+        repository.git("branch", "main", commit)
+        await anext(told.changes)
+        assert await told.trouble() is None
 
 
 async def test_a_look_at_the_files_stands_in_for_notifications(
@@ -194,13 +221,15 @@ async def test_a_repository_replaced_by_another_in_its_place_is_followed(
 
 
 async def test_following_ends_when_cancelled(source: Source) -> None:
+    async def rescans() -> bool:
+        return any("_rescan" in repr(other) for other in asyncio.all_tasks())
+
     async def follow_on() -> None:
         async for _ in source.follow():
             pass
 
     task = asyncio.create_task(follow_on())
-    while not any("_rescan" in repr(other) for other in asyncio.all_tasks()):
-        await asyncio.sleep(0)
+    await until(rescans, "the follower is under way")
     task.cancel()
     await asyncio.wait([task], timeout=LIMIT)
     assert task.cancelled()

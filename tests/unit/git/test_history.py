@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.core.errors import GitError
 from syncd.core.history import Relation
 from syncd.git.source import Source
 from tests.support.repository import TREE, Repository
@@ -29,6 +30,17 @@ async def test_a_later_commit_is_a_descendant_and_an_earlier_one_behind(
 
 async def test_a_commit_stands_to_itself_as_the_same(source: Source) -> None:
     assert await source.relation(await source.tip(), await source.tip()) is Relation.SAME
+
+
+async def test_few_commits_are_remembered_and_the_others_read_again(
+    repository: Repository, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.git.commits._REMEMBERED", 2)
+    first = await source.tip()
+    last = chain(repository, first, 5)
+    for _ in range(2):
+        assert await source.relation(first, last) is Relation.DESCENDANT
+    assert len(source._commits._known) == 2
 
 
 async def test_a_merged_branch_is_an_ancestor(repository: Repository, source: Source) -> None:
@@ -78,6 +90,23 @@ async def test_a_missing_commit_in_between_is_unknown(repository: Repository, so
     last = chain(repository, middle, 70)
     (repository.folder / ".git" / "objects" / middle[:2] / middle[2:]).unlink()
     assert await source.relation(first, last) is Relation.UNKNOWN
+
+
+async def test_a_damaged_commit_in_between_is_unknown(repository: Repository, source: Source) -> None:
+    first = await source.tip()
+    last = chain(repository, first, 3)
+    middle = repository.git("rev-parse", f"{last}~1")
+    path = repository.folder / ".git" / "objects" / middle[:2] / middle[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"garbage")
+    assert await source.relation(first, last) is Relation.UNKNOWN
+
+
+async def test_a_commit_that_is_none_is_damaged(repository: Repository, source: Source) -> None:
+    (repository.folder / "odd").write_text("author Ana <a@example.org> 1 +0000\n\n")
+    oid = repository.git("hash-object", "-t", "commit", "-w", "--literally", "odd")
+    with pytest.raises(GitError, match="damaged: a commit without a tree"):
+        await source._commits.read([oid])
 
 
 async def test_blame_names_the_commit_that_wrote_a_line(repository: Repository, source: Source) -> None:

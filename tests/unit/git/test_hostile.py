@@ -48,6 +48,9 @@ async def use_all(source: Source, repository: Repository) -> None:
     await source.uncommitted()
     await source.blame("tts.yaml", 1, tip)
     await source.blame("tts.yaml", 0, tip)
+    changes = source.follow(worktree=True)
+    await anext(changes)
+    await changes.aclose()
     await source.relation("0" * 40, tip)
     # Far and unrelated, so that git's own search is used.
     await source.relation(repository.git("commit-tree", "-m", "root", "HEAD^{tree}"), tip)
@@ -57,9 +60,7 @@ async def test_no_program_of_a_hostile_repository_runs(hostile: Repository, open
     await use_all(await open_source(hostile.folder), hostile)
 
 
-async def test_the_traps_do_spring_for_an_ordinary_git(
-    tmp_path: Path, hostile: Repository, ran: Path, open_source: Open
-) -> None:
+def test_the_traps_do_spring_for_an_ordinary_git(hostile: Repository, ran: Path) -> None:
     hostile.git("status")
     assert ran.exists()
     ran.unlink()
@@ -76,7 +77,6 @@ async def test_a_partial_clone_fetches_nothing(hostile: Repository, open_source:
     (hostile.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     with pytest.raises(GitBusy, match="missing"):
         await source.read()
-    hostile.git("config", "--unset", "extensions.partialClone")
 
 
 async def test_a_work_tree_configured_elsewhere_is_not_read(

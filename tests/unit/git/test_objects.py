@@ -90,6 +90,10 @@ async def _ended(objects: Objects) -> bool:
     return objects._batch is not None and objects._batch.ended
 
 
+async def _locked(objects: Objects) -> bool:
+    return objects._lock.locked()
+
+
 async def test_a_reader_that_leaves_early_does_not_confuse_the_next(objects: Objects) -> None:
     async with aclosing(objects.read(["main", "HEAD^{tree}", "HEAD"])) as answers:
         await anext(answers)
@@ -102,8 +106,7 @@ async def test_a_cancelled_reader_does_not_confuse_the_next(repository: Reposito
     await objects.one("main")
     os.kill(process_id(objects), signal.SIGSTOP)
     task = asyncio.create_task(objects.one("main"))
-    while not objects._lock.locked():
-        await asyncio.sleep(0)
+    await until(lambda: _locked(objects), "the reader waits")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -142,7 +145,7 @@ async def test_a_process_that_dies_within_a_large_object_is_damage(repository: R
 async def test_what_must_be_there_is_demanded(repository: Repository, objects: Objects) -> None:
     with pytest.raises(GitBusy, match="is missing"):
         await objects.get("f" * 40, "blob")
-    with pytest.raises(GitError, match="a commit of .* where a blob belongs"):
+    with pytest.raises(GitError, match=r"a commit of .* where a blob belongs"):
         await objects.get(repository.git("rev-parse", "HEAD"), "blob")
 
 
