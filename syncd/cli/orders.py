@@ -59,14 +59,16 @@ async def leave_approval(store: Store, hash_: str) -> None:
             return
 
 
-async def wait_until_applied(store: Store, commit: str, after: int, holder: str) -> Record:
+async def wait_until_applied(
+    store: Store, commit: str, after: int, holder: str, *, seconds: float = WAIT_SECONDS
+) -> Record:
     """Wait until the control record, beyond index ``after``, says that a commit is applied."""
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(seconds):
             return await _applied(store, commit, after)
     except TimeoutError:
         raise NotTaken(
-            f"{holder} has not applied commit {commit[:7]} within {WAIT_SECONDS:.0f} s",
+            f"{holder} has not applied commit {commit[:7]} within {seconds:g} s",
             hint="look at its log: it may follow another commit, or see another plan; the approval stands for an hour",
         ) from None
 

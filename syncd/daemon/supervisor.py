@@ -190,7 +190,9 @@ class Daemon:
             return
         if orders != self._control:
             self._control = orders
-            self._read_in_full()  # what a person approved is a plan of everything, not of what a commit touched
+            if orders.approval is not None:
+                self._read_in_full()  # what a person approved is a plan of everything, not of what a commit touched
+            self._wake.set()
 
     def _see_record(self, entry: Entry | None, index: int) -> None:
         """Note where the record stands; a missing key's index grows with its neighbours, so only a loss counts."""

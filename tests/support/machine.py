@@ -42,6 +42,10 @@ class Kv:
     def delete(self, key: str) -> None:
         self._call("DELETE", f"{self.prefix}/{key}")
 
+    def clear(self) -> None:
+        """Delete everything below the prefix, syncd's own keys too."""
+        self._call("DELETE", f"{self.prefix}/", "recurse")
+
     def tree(self) -> dict[str, bytes]:
         """Read the configuration: every key below the prefix but syncd's own."""
         found = json.loads(self._call("GET", f"{self.prefix}/", "recurse") or b"[]")
