@@ -21,7 +21,7 @@ Fact = Literal["session", "lineage", "base-commit", "base-digest"]
 
 
 class State:
-    """The state directory of one source on one node, held by one process at a time (flock)."""
+    """The state directory of one source on one node, held by one process at a time."""
 
     def __init__(self, connection: sqlite3.Connection, lock: int | None) -> None:
         self._connection = connection
@@ -42,7 +42,8 @@ class State:
                 hint="check its owner and mode, or name another with --state-directory",
             ) from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Not flock: a git process that was just forked would inherit that, and keep it when this process is killed.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return cls(open_database(directory / "state.db", MIGRATIONS), lock)
         except BlockingIOError:
             os.close(lock)
