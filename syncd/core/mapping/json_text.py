@@ -11,7 +11,7 @@ from syncd.core.keys import MAX_VALUE_BYTES
 from syncd.core.mapping.findings import Findings
 from syncd.core.mapping.limits import Budget, check_depth
 from syncd.core.mapping.merge import merged_pairs
-from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar
+from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar, shown
 from syncd.core.mapping.scalars import BOOLS, FLOAT, INT, NOT_FINITE, NULLS, STANDARD, kind_of, text_of, unknown_tag
 
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -134,7 +134,7 @@ def key_text(key: Node) -> str:
 def duplicate_key(name: str, mark: Mark, first: Mark) -> Fault:
     """Refuse a key that the same mapping, or another place in the file, has already given."""
     return Fault(
-        "duplicate-key", mark, f"the key {name!r} stands also at {first.line + 1}:{first.column + 1}", "keep one"
+        "duplicate-key", mark, f"the key {shown(name)} stands also at {first.line + 1}:{first.column + 1}", "keep one"
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from yaml.events import ScalarEvent
 
+_LONGEST_SHOWN: Final = 80
+
 
 class Mark(Protocol):
     """A place in a file; both numbers count from 0, in characters."""
@@ -87,3 +89,8 @@ class Fault(Exception):
         self.mark = mark
         self.message = message
         self.hint = hint
+
+
+def shown(text: str) -> str:
+    """Quote a name for a message, cut where it is longer than a reader needs."""
+    return repr(text) if len(text) <= _LONGEST_SHOWN else repr(text[:_LONGEST_SHOWN]) + "..."

@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
-from syncd.core.mapping.nodes import Fault, Node, Scalar
+from syncd.core.mapping.nodes import Fault, Node, Scalar, shown
 
 STANDARD: Final = "tag:yaml.org,2002:"
 NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
@@ -61,11 +61,9 @@ def text_of(scalar: Scalar) -> str:
 def unknown_tag(node: Node) -> Fault:
     """Refuse a tag that means nothing here."""
     hint = "syncd knows !json, !!binary and YAML's standard scalar tags"
-    return Fault("unknown-tag", node.start_mark, f"the tag {_short(node.tag or '')} means nothing here", hint)
-
-
-def _short(tag: str) -> str:
-    return "!!" + tag.removeprefix(STANDARD) if tag.startswith(STANDARD) else tag
+    tag = node.tag or ""
+    name = "!!" + tag.removeprefix(STANDARD) if tag.startswith(STANDARD) else tag
+    return Fault("unknown-tag", node.start_mark, f"the tag {shown(name)} means nothing here", hint)
 
 
 def _is_base64(text: str) -> bool:

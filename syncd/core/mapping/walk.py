@@ -11,11 +11,13 @@ from syncd.core.mapping.globs import matcher
 from syncd.core.mapping.json_text import JsonWriter, duplicate_key, key_text, too_large
 from syncd.core.mapping.limits import MAX_YIELD_BYTES, Budget, Exhausted, check_depth
 from syncd.core.mapping.merge import merged_pairs
-from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar
+from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar, Spot, shown
 from syncd.core.mapping.scalars import STANDARD, to_bytes, unknown_tag
 
 _SIMPLE_NAME: Final = re.compile(r"[A-Za-z0-9,_-][A-Za-z0-9,_.-]*")
 """Names that are fine in every Consul version and hold one segment: nearly all."""
+_LONG: Final = 100
+"""Longer names are looked at each time: remembering them would take memory."""
 _WORST_BYTES: Final = 4
 """Of one character in UTF-8."""
 
@@ -52,9 +54,7 @@ class Walk:
             raise too_large(mark)
         if key in self.keys:
             first = self.keys[key]
-            raise Fault(
-                "duplicate-key", mark, f"the key {key!r} stands also at {first.line}:{first.column}", "keep one"
-            )
+            raise duplicate_key(key, mark, Spot(first.line - 1, first.column - 1))
         self._bytes_left -= len(value)
         if self._bytes_left < 0:
             raise Exhausted(mark, f"aliases expand the file's values to more than {MAX_YIELD_BYTES:,} bytes")
@@ -74,7 +74,7 @@ class Walk:
                 if name in names:
                     raise duplicate_key(name, mark, names[name])
                 names[name] = mark
-                if not is_simple(name):
+                if len(name) > _LONG or not is_simple(name):
                     self._check(name, mark)
                 self._value(value, f"{at}/{name}", mark, depth)
             except Fault as fault:
@@ -83,7 +83,7 @@ class Walk:
     def _check(self, name: str, mark: Mark) -> None:
         fault = key_fault(name)
         if fault:
-            raise Fault("bad-key", mark, f"the key {name!r} holds {fault}")
+            raise Fault("bad-key", mark, f"the key {shown(name)} holds {fault}")
         if not is_portable(name):
             self._findings.warn("unportable-key", mark, *unportable(name))
 
@@ -94,21 +94,19 @@ class Walk:
             self.put(key, value, mark)
         else:
             hint = 'write "" for an empty value, or leave the key out'
-            self._findings.warn("null", node.start_mark, f"null means that the key {key!r} is absent", hint)
+            self._findings.warn("null", node.start_mark, f"null means that the key {shown(key)} is absent", hint)
 
     def _collection(self, node: Map | List, key: str, mark: Mark, depth: int) -> None:
         check_depth(depth, node.start_mark)
         self._budget.spend_nodes(len(node.items) + 1, node.start_mark)
-        if node.tag == "!json":
-            self.put(key, JsonWriter(self._findings, self._budget).write(node), mark)
-        elif node.tag not in (None, "!", STANDARD + ("map" if isinstance(node, Map) else "seq")):
+        if node.tag not in (None, "!", "!json", STANDARD + ("map" if isinstance(node, Map) else "seq")):
             raise unknown_tag(node)
+        if node.tag == "!json" or (isinstance(node, List) and self._policy.lists == "json"):
+            self.put(key, JsonWriter(self._findings, self._budget).write(node), mark)
         elif isinstance(node, Map):
             self._mapping(node, key, depth)
-        elif self._policy.lists == "index":
-            self._list(node, key, depth)
         else:
-            self.put(key, JsonWriter(self._findings, self._budget).write(node), mark)
+            self._list(node, key, depth)
 
     def _list(self, node: List, at: str, depth: int) -> None:
         for position, item in enumerate(node.items):
@@ -131,5 +129,5 @@ def key_fault(key: str) -> str | None:
 
 def unportable(key: str) -> tuple[str, str]:
     """Say why a key may not work everywhere, and what to do."""
-    message = f"the key {key!r} holds characters that some Consul versions refuse"
+    message = f"the key {shown(key)} holds characters that some Consul versions refuse"
     return message, "letters, digits and , _ . - work everywhere"
