@@ -1,76 +1,16 @@
-"""A repository, a prefix of a real Consul, and nodes between them."""
+"""A scene for every test."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from syncd.core.mark import mark_of
-from syncd.wiring import Parts
 from tests.support.consul import ConsulAgent
-from tests.support.live import Live, without_lease
-from tests.support.node import daemon, node
-from tests.support.repository import Repository, seed_repository
-from tests.support.waiting import until
-
-
-class Scene:
-    """One source and one prefix; the daemons here run in this process."""
-
-    def __init__(self, repository: Repository, live: Live, home: Path) -> None:
-        self.repository = repository
-        self.live = live
-        self.home = home
-
-    @property
-    def mark(self) -> int:
-        """The flags of this source's keys."""
-        return mark_of(self.live.prefix)
-
-    @asynccontextmanager
-    async def node(
-        self, name: str = "a", *, address: str | None = None, repository: Repository | None = None, **more: str
-    ) -> AsyncIterator[Parts]:
-        """Open a node with a state directory of its own, on a way to the store of its own."""
-        place = address or self.live.agent.address
-        async with node(repository or self.repository, place, self.live.prefix, self.home / name, **more) as parts:
-            yield parts
-
-    @asynccontextmanager
-    async def daemon(
-        self, name: str = "a", *, address: str | None = None, repository: Repository | None = None, **more: str
-    ) -> AsyncIterator[Parts]:
-        """Run a node's daemon until the end of the block."""
-        async with self.node(name, address=address, repository=repository, **more) as parts, daemon(parts):
-            yield parts
-
-    async def until_applied(self, commit: str) -> None:
-        """Wait until the store holds that commit whole."""
-
-        async def is_applied() -> bool:
-            return self.live.applied() == commit
-
-        await until(is_applied, f"{commit} is not applied")
-
-    async def demand_applied(self, commit: str, foreign: dict[str, bytes] | None = None) -> None:
-        """Fail unless the store holds exactly that commit, and strangers' keys as they wrote them."""
-        async with self.node("observer") as parts:
-            wanted = (await parts.source.read(commit)).tree.desired.keys
-        entries = self.live.entries()
-        ours = {key: entry.value for key, entry in entries.items() if entry.flags == self.mark}
-        assert ours == {key: value.value for key, value in wanted.items()}
-        assert {key: entry.value for key, entry in entries.items() if entry.flags != self.mark} == (foreign or {})
-        assert self.live.applied() == commit
-
-    def snapshot(self) -> dict[str, object]:
-        """Everything but the lease, to tell later whether anything was written."""
-        return dict(without_lease(self.live.all()))
+from tests.support.live import Live
+from tests.support.repository import seed_repository
+from tests.support.scene import Scene
 
 
 @pytest.fixture
 def scene(consul: ConsulAgent, prefix: str, tmp_path: Path) -> Scene:
     """The seed's repository and an empty prefix."""
     return Scene(seed_repository(tmp_path / "repository"), Live(consul, prefix), tmp_path / "state")
-
-

@@ -198,6 +198,19 @@ def held(gate: "Gate") -> Fault:
     return fault
 
 
+def hung(gate: "Gate") -> Fault:
+    """Break the client's connection at once, but hold the request on the wire; it lands when the gate is released."""
+
+    async def fault(exchange: "Exchange") -> None:
+        exchange.outlive = True
+        exchange.reset()
+        _set(gate._arrived, exchange.request)
+        await _shared(gate._open)
+        _set(gate._outcome, await exchange.forward())
+
+    return fault
+
+
 def held_reply(gate: "Gate") -> Fault:
     """Let the store do it, but hold the reply until the gate is released."""
 
