@@ -1,0 +1,129 @@
+"""How things stand, at one glance."""
+
+import io
+from typing import Any
+
+import pytest
+
+from syncd.cli.standing import Drift, Live, Next, Ordered, Standing, Tip
+from syncd.cli.status_text import status_lines
+from syncd.core.desired import Commit
+from syncd.core.problems import Problem
+from syncd.core.record import Applied, Applying
+from syncd.core.saved import SavedRefusal
+
+NOW = 1_000_000.0
+COMMIT = Commit("b" * 40, "main", "Ana", "Try", int(NOW) - 300)
+APPLIED = Applied("a" * 40, "main", "Bo", "Start", int(NOW) - 7200, 3, "0" * 64)
+
+
+def tip(**fields: Any) -> Tip:
+    given: dict[str, Any] = {
+        "repository": "/r",
+        "path": "config",
+        "branch": "main",
+        "commit": COMMIT,
+        "keys": 4,
+        "problems": (),
+        "edits": (),
+    }
+    return Tip(**{**given, **fields})
+
+
+def live(**fields: Any) -> Live:
+    given: dict[str, Any] = {
+        "store": "Consul 1.17.0 at http://c:8500",
+        "prefix": "config",
+        "applied": APPLIED,
+        "applying": None,
+        "relation": "descendant",
+        "holder": "host (pid 3)",
+        "orders": Ordered(),
+        "marked": 3,
+        "foreign": 0,
+        "base": "git",
+        "drift": Drift(True),
+        "next": Next({"update": 1}, 0, 0, (), ""),
+    }
+    return Live(**{**given, **fields})
+
+
+def shown(standing: Standing) -> list[str]:
+    return list(status_lines(standing, NOW, io.StringIO()))
+
+
+def test_everything_at_one_glance() -> None:
+    assert shown(Standing(tip(), live())) == [
+        "source   /r, branch main, config",
+        "tip      bbbbbbb 'Try' by Ana, 5 minutes ago: 4 keys, valid",
+        "store    Consul 1.17.0 at http://c:8500; config: 3 marked",
+        "applied  aaaaaaa 'Start' by Bo, 2 hours ago; the tip is newer",
+        "lease    held by host (pid 3)",
+        "drift    none",
+        "next     update 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"relation": "same"}, "applied  aaaaaaa 'Start' by Bo, 2 hours ago; the tip is applied"),
+        ({"relation": None}, "applied  aaaaaaa 'Start' by Bo, 2 hours ago"),
+        ({"applied": None}, "applied  nothing yet"),
+        ({"holder": None}, "lease    nobody leads"),
+        (
+            {"applying": Applying("c" * 40, int(NOW) - 1, "x")},
+            "applying ccccccc, begun 1 second ago; whoever leads finishes it first",
+        ),
+        ({"orders": Ordered("Ana", "a demo")}, "orders   paused by Ana: a demo; nothing is written"),
+        ({"orders": Ordered(approved="12", approved_by="Ana")}, "orders   plan 12 is approved by Ana"),
+        ({"foreign": 2}, "store    Consul 1.17.0 at http://c:8500; config: 3 marked, 2 foreign"),
+        ({"drift": Drift(True, 12, tuple("abcdefghij"))}, "drift    12 keys: a, b, c, d, e, f, g, h, i, j and 2 more"),
+        ({"drift": Drift(False), "base": "none"}, "drift    nothing is applied"),
+        (
+            {"drift": Drift(False), "base": "marks"},
+            "drift    not known (only marks tell which keys are syncd's: git has lost the applied commit)",
+        ),
+        ({"next": Next({}, 0, 0, (), "")}, "next     nothing to do"),
+        ({"next": Next({}, 2, 1, (), "")}, "next     2 waiting for an approval, 1 left as they are"),
+        ({"next": Next({}, 0, 0, (SavedRefusal("empty", "no key", "x"),), "")}, "refused  no key [empty]"),
+        (
+            {"next": Next({}, 0, 0, (), "12")},
+            "         syncd plan shows it; to let it through: syncd apply --approve 12",
+        ),
+    ],
+)
+def test_each_fact_has_its_line(fields: dict[str, Any], line: str) -> None:
+    assert line in shown(Standing(tip(), live(**fields)))
+
+
+def test_an_older_or_rewritten_tip_stands_out() -> None:
+    assert "the tip is OLDER" in "\n".join(shown(Standing(tip(), live(relation="behind"))))
+    assert "history was rewritten" in "\n".join(shown(Standing(tip(), live(relation="rewritten"))))
+
+
+def test_edits_that_are_not_committed_say_what_to_do() -> None:
+    lines = shown(Standing(tip(edits=("brain.yaml",)), live()))
+    assert "edits    brain.yaml: not committed, so not applied; commit, or use --worktree" in lines
+
+
+def test_an_invalid_tip_shows_its_first_problems() -> None:
+    problem = Problem("error", "duplicate-key", "brain.yaml", 2, 1, "twice")
+    lines = shown(Standing(tip(problems=(problem,)), live(next=None)))
+    assert lines[1:3] == [
+        "tip      bbbbbbb is invalid and changes nothing; the first problems of syncd validate:",
+        "         brain.yaml:2:1: twice",
+    ]
+
+
+def test_a_tip_without_keys_is_told() -> None:
+    assert shown(Standing(tip(keys=0, path=""), live()))[:2] == [
+        "source   /r, branch main, the whole tree",
+        "tip      bbbbbbb 'Try' by Ana, 5 minutes ago: 0 keys, valid, and without a single key",
+    ]
+
+
+def test_a_store_that_does_not_answer_leaves_the_git_half() -> None:
+    lines = shown(Standing(tip(), None, "nothing answers"))
+    assert lines[-1] == "store    nothing answers"
+    assert len(lines) == 3
