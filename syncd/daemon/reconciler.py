@@ -14,7 +14,7 @@ from syncd.core.errors import GitError
 from syncd.core.history import Relation
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
-from syncd.core.record import Record, decode
+from syncd.core.record import Applied, Record, decode
 from syncd.daemon.applier import Applier, Progress
 from syncd.daemon.lease import Lease
 from syncd.daemon.state import State
@@ -160,12 +160,12 @@ class Reconciler:
     async def _apply(
         self, held: Held, plan: Plan, revision: Revision, approval: str | None, progress: Progress | None
     ) -> None:
-        settled = held.settled
+        before = held.settled, held.record.applied if held.record else None
         self.held, self._in_doubt = None, True
         await self._applier.apply(plan, held, approval=approval, lineage=self._lineage(), progress=progress)
         self.held, self._in_doubt = held, False
         held.settled = _settled(plan, revision)
-        self._remember(held, revision, settled)
+        self._remember(held, revision, before)
 
     async def _plan(self, held: Held, revision: Revision) -> Plan:
         return await self._survey.plan(held, revision, lineage=self._lineage())
@@ -173,21 +173,16 @@ class Reconciler:
     def _lineage(self) -> str | None:
         return self._state.recall("lineage") if self._state else None
 
-    def _remember(self, held: Held, revision: Revision, settled: Revision | None) -> None:
-        if self._state is None or held.record is None:
+    def _remember(self, held: Held, revision: Revision, before: tuple[Revision | None, Applied | None]) -> None:
+        if self._state is None or held.record is None or held.record.applied is None:
             return
         if self._lineage() != held.record.lineage:
             self._state.remember("lineage", held.record.lineage)
-        step = settled is not None and revision.since == settled.commit.id and self._keeps(settled)
-        desired = revision.tree.desired
+        settled, applied = before
+        step = settled is not None and revision.since == settled.commit.id
         self._state.keep_base(
-            revision.commit.id, digest.render(desired.digest), desired.keys, revision.changed if step else None
+            held.record.applied, revision.tree.desired.keys, applied if step else None, revision.changed
         )
-
-    def _keeps(self, revision: Revision) -> bool:
-        """Tell whether the keys kept in the state directory are that revision's: another node may have applied it."""
-        kept = self._state and (self._state.recall("base-commit"), self._state.recall("base-digest"))
-        return kept == (revision.commit.id, digest.render(revision.tree.desired.digest))
 
 
 def _settled(plan: Plan, revision: Revision) -> Revision | None:

@@ -4,12 +4,13 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
 from syncd.core.desired import DesiredKey, StoredBaseKey
 from syncd.core.errors import StateError
+from syncd.core.record import Applied
 from syncd.database import open_database
 from syncd.log import get_logger
 
@@ -17,6 +18,8 @@ log = get_logger(__name__)
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
+Keys = Collection[str] | None
+"""The keys that changed; None where that is not known."""
 Fact = Literal["session", "lineage", "base-commit", "base-digest"]
 
 
@@ -91,40 +94,39 @@ class State:
         else:
             self._connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (fact, value))
 
-    async def base(self, commit: str, digest: str) -> Mapping[str, StoredBaseKey] | None:
+    async def base(self, applied: Applied) -> Mapping[str, StoredBaseKey] | None:
         """Return the keys kept for exactly that revision, or None."""
         async with self._turn:
-            if self.recall("base-commit") != commit or self.recall("base-digest") != digest:
-                return None
-            return await asyncio.to_thread(self._read_base)
+            return await asyncio.to_thread(self._read_base) if self._is_kept(applied) else None
 
-    def keep_base(
-        self, commit: str, digest: str, keys: Mapping[str, DesiredKey], changed: Iterable[str] | None
-    ) -> None:
-        """Keep the keys of an applied revision, all or those that changed since the last one kept, in the background.
+    def keep_base(self, applied: Applied, keys: Mapping[str, DesiredKey], since: Applied | None, changed: Keys) -> None:
+        """Keep the keys of an applied revision in the background; only ``changed`` where ``since`` is kept.
 
         They stand in for git where git has lost the commit, so nobody waits for them and a failure is only logged.
         """
-        task = asyncio.create_task(self._keep_base(commit, digest, keys, changed))
+        task = asyncio.create_task(self._keep_base(applied, keys, since, changed))
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
 
     async def _keep_base(
-        self, commit: str, digest: str, keys: Mapping[str, DesiredKey], changed: Iterable[str] | None
+        self, applied: Applied, keys: Mapping[str, DesiredKey], since: Applied | None, changed: Keys
     ) -> None:
         async with self._turn:
             try:
-                await asyncio.to_thread(self._write_base, commit, digest, keys, changed)
+                # Asked here, in turn: the write before this one may just have come to its end.
+                step = since is not None and self._is_kept(since)
+                await asyncio.to_thread(self._write_base, applied, keys, changed if step else None)
             except sqlite3.Error as error:
                 log.warning("the applied keys could not be kept in the state directory", error=str(error))
+
+    def _is_kept(self, applied: Applied) -> bool:
+        return (self.recall("base-commit"), self.recall("base-digest")) == (applied.commit, applied.digest)
 
     def _read_base(self) -> dict[str, StoredBaseKey]:
         rows = self._connection.execute("SELECT key, hash, path, secret FROM base")
         return {key: StoredBaseKey(hash_, path, bool(secret)) for key, hash_, path, secret in rows}
 
-    def _write_base(
-        self, commit: str, digest: str, keys: Mapping[str, DesiredKey], changed: Iterable[str] | None
-    ) -> None:
+    def _write_base(self, applied: Applied, keys: Mapping[str, DesiredKey], changed: Keys) -> None:
         names = keys.keys() if changed is None else tuple(changed)
         kept = ((name, keys[name].hash, keys[name].path, keys[name].secret) for name in names if name in keys)
         gone = () if changed is None else tuple((name,) for name in names if name not in keys)
@@ -134,5 +136,5 @@ class State:
                 self._connection.execute("DELETE FROM base")
             self._connection.executemany("DELETE FROM base WHERE key = ?", gone)
             self._connection.executemany("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", kept)
-            self.remember("base-commit", commit)
-            self.remember("base-digest", digest)
+            self.remember("base-commit", applied.commit)
+            self.remember("base-digest", applied.digest)

@@ -10,7 +10,7 @@ from syncd.core.control import Control
 from syncd.core.errors import GitError, Kind, SyncdError
 from syncd.core.live import Entry
 from syncd.core.problems import TreeError
-from syncd.core.timing import backoff
+from syncd.core.timing import BACKOFF_LIMIT, backoff
 from syncd.daemon.lease import Lease
 from syncd.daemon.reconciler import Outcome, Reconciler
 from syncd.daemon.report import Report
@@ -24,7 +24,7 @@ LAST_WRITE_SECONDS: Final = 5.0
 """How long an apply that is under way may go on after the order to stop; the rest is resumed at the next start."""
 RELEASE_SECONDS: Final = 3.0
 STALLED_SECONDS: Final = 30.0
-"""How often to look whether a person has mended what needs a person."""
+"""How long at most until the next look whether a person has mended what needs a person."""
 
 
 class Daemon:
@@ -113,11 +113,9 @@ class Daemon:
             return
         self._failures += 1
         retry = error.kind is Kind.RETRY
-        event, seconds = (
-            (self._stopping, backoff(self._failures, self._draw())) if retry else (self._wake, STALLED_SECONDS)
-        )
+        event, limit = (self._stopping, BACKOFF_LIMIT) if retry else (self._wake, STALLED_SECONDS)
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(backoff(self._failures, self._draw(), limit=limit)):
                 await event.wait()
 
     async def _pass(self) -> Outcome:

@@ -99,7 +99,7 @@ class Survey:
         revision = await self._applied_revision(record.applied)
         if revision is not None:
             return FoundBase(revision.tree.desired.keys, "git", revision)
-        kept = await self._state.base(record.applied.commit, record.applied.digest) if self._state else None
+        kept = await self._state.base(record.applied) if self._state else None
         return FoundBase(kept, "state" if kept is not None else "marks")
 
     async def _applied_revision(self, applied: Applied) -> Revision | None:
