@@ -24,6 +24,7 @@ from syncd.git.source import Revision
 from syncd.settings import Settings
 from syncd.wiring import Parts
 
+_DECLINED: Final = 1
 _INTERRUPTED: Final = 130
 _DONE: Final = {
     "create": "created",
@@ -57,8 +58,9 @@ def apply(settings: Settings, file: Path | None, at: str | None, yes: bool, appr
     if output == "table":
         show(drawn.saved, drawn.revision.commit)
     _demand(drawn, approve)
-    if drawn.plan.changes and not (yes or approve):
-        click.confirm("Apply this plan?", abort=True, err=True)
+    if drawn.plan.changes and not (yes or approve) and not click.confirm("Apply this plan?", err=True):
+        click.echo("Nothing was written.", err=True)
+        return _DECLINED
     done = run(stoppable(carry_out(settings, drawn, kept, approve)))
     if done is None:
         click.echo("interrupted: what was begun is finished by the next apply, or by the daemon", err=True)

@@ -1,4 +1,4 @@
-"""Ending in order when told to: SIGTERM, or Ctrl-C."""
+"""Ending in order when told to: SIGTERM, Ctrl-C, or a terminal that is closed."""
 
 import asyncio
 import signal
@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 async def stoppable(work: Coroutine[Any, Any, T]) -> T | None:
@@ -22,7 +24,8 @@ async def stoppable(work: Coroutine[Any, Any, T]) -> T | None:
             task.cancel()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup stays nohup
+    for number in heard:
         loop.add_signal_handler(number, stop, number)
     try:
         return await task
@@ -31,5 +34,5 @@ async def stoppable(work: Coroutine[Any, Any, T]) -> T | None:
             raise
         return None
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in heard:
             loop.remove_signal_handler(number)

@@ -1,8 +1,11 @@
 """``syncd run`` follows a branch, on either store."""
 
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 from tests.support.machine import Machine
+from tests.support.repository import Repository
 from tests.support.waiting import wait_until
 
 MANY = {"many.yaml": "".join(f"key{number}: {number}\n" for number in range(20))}
@@ -170,3 +173,20 @@ def test_a_store_that_is_away_at_the_start_is_waited_for(local: Machine) -> None
         daemon.wait_for_output("nothing answers")
         wait_until(lambda: "does not answer yet" in daemon.output, "no word on the store")
         assert daemon.stop() == 0
+
+
+def test_promise_3_a_node_whose_clone_is_behind_leaves_the_store_to_others(local: Machine, tmp_path: Path) -> None:
+    local.repository.commit({"brain.yaml": "model: newer\n"})
+    local.cli("apply", "--yes")
+    local.repository.git("clone", "-q", str(local.repository.folder), str(tmp_path / "clone"))
+    clone = replace(local.other("behind"), repository=Repository(tmp_path / "clone"))
+    clone.repository.git("reset", "-q", "--hard", "HEAD~1")
+    with clone.run() as behind:
+        behind.wait_for_output("guard=behind")
+        local.repository.commit({"brain.yaml": "model: newest\n"})
+        local.cli("apply", "--yes")
+        assert local.kv.get("brain/model") == b"newest"
+        clone.repository.git("pull", "-q")
+        behind.wait_for_output("info    in sync")
+        clone.repository.commit({"brain.yaml": "model: from the clone\n"})
+        behind.wait_for(lambda: local.kv.get("brain/model") == b"from the clone")
