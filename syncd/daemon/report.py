@@ -47,7 +47,8 @@ class Report:
         elif outcome.result == "standby":
             self._once("outcome", f"standby {outcome.holder}", lambda: log.info("standing by", leader=outcome.holder))
         elif outcome.result == "paused":
-            self._once("outcome", "paused", lambda: log.warning("paused: nothing is written", hint="syncd resume"))
+            hint = "the order stands at .syncd/control under the prefix"
+            self._once("outcome", "paused", lambda: log.warning("paused: nothing is written", hint=hint))
         elif plan is not None:
             self._once(
                 "outcome",
