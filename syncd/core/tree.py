@@ -1,7 +1,7 @@
 """A whole tree: which files count, what each yields, and the desired state they make together."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from syncd.core.mapping.walk import key_fault
 from syncd.core.problems import Problem, TreeError
 from syncd.core.rules import FILES as RULE_FILES
 from syncd.core.rules import Rules
+
+T = TypeVar("T")
 
 MAX_FILE_BYTES: Final = 32 * 1024 * 1024
 
@@ -177,7 +179,7 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
     replaced = gone | found.ignored | found.files.keys()
     if not replaced and not found.problems:
         return Update(tree, frozenset())
-    files, keys = dict(tree.files), dict(tree.desired.keys)
+    files, keys = _copy(tree.files), _copy(tree.desired.keys)
     old = {key: keys.pop(key) for path in replaced & files.keys() for key in files.pop(path).keys}
     stale = replaced | {problem.path for problem in found.problems}
     problems = [warning for warning in tree.warnings if warning.path not in stale]
@@ -189,7 +191,13 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
     digest = add(digest, ((key, new[key].value) for key in changed & new.keys()))
     ignored = (tree.ignored - gone - found.files.keys()) | found.ignored
     desired = Desired(keys, digest, Kept(tree.rules, ignored))
-    return Update(Tree(tree.rules, files | dict(parsed), ignored, desired, warnings), changed)
+    files.update(parsed)
+    return Update(Tree(tree.rules, files, ignored, desired, warnings), changed)
+
+
+def _copy(mapping: Mapping[str, T]) -> dict[str, T]:
+    """Copy a mapping; ``dict.copy`` is five times as fast as ``dict(…)`` once keys were taken out and put back."""
+    return mapping.copy() if isinstance(mapping, dict) else dict(mapping)
 
 
 def _join(keys: dict[str, DesiredKey], parsed: Mapping[str, ParsedFile]) -> list[Problem]:
