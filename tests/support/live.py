@@ -35,6 +35,12 @@ class Live:
         """The configuration's values."""
         return {key: entry.value for key, entry in self.entries().items()}
 
+    def created(self) -> dict[str, int]:
+        """When each key of the configuration was made: a key that was ever gone has another index since."""
+        found = self.agent.json("GET", f"/v1/kv/{self.prefix}/?recurse&consistent")
+        keys = {each["Key"][len(self.prefix) + 1 :]: each["CreateIndex"] for each in found}
+        return {key: index for key, index in keys.items() if not key.startswith(OWN)}
+
     def record(self) -> Record | None:
         """The control record."""
         text = self.agent.get(f"{self.prefix}/.syncd/revision")

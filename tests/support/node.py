@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from syncd.core.control import Control
 from syncd.daemon.reconciler import Outcome
+from syncd.daemon.survey import Survey
 from syncd.settings import Settings, load
-from syncd.wiring import Parts, open_parts
+from syncd.store.store import Store
+from syncd.wiring import Parts, endpoint_of, open_parts
 from tests.support.repository import Repository
 
 
@@ -26,10 +30,18 @@ def settings_of(repository: Repository, address: str, prefix: str, home: Path, *
 
 
 @asynccontextmanager
-async def node(repository: Repository, address: str, prefix: str, home: Path, **more: str) -> AsyncIterator[Parts]:
-    """Open a node with a state directory of its own."""
-    async with open_parts(settings_of(repository, address, prefix, home, **more), {}, stateful=True) as parts:
-        yield parts
+async def node(
+    repository: Repository, address: str, prefix: str, home: Path, *, patience: float | None = None, **more: str
+) -> AsyncIterator[Parts]:
+    """Open a node with a state directory of its own; ``patience`` is how long the store may take for an answer."""
+    settings = settings_of(repository, address, prefix, home, **more)
+    async with open_parts(settings, {}, stateful=True) as parts:
+        if patience is None:
+            yield parts
+            return
+        async with Store(endpoint_of(settings, {}), prefix, patience=patience) as store:
+            survey = Survey(store, parts.source, parts.memory, name=settings.source.name, prefix=prefix)
+            yield replace(parts, store=store, survey=survey)
 
 
 async def apply_once(parts: Parts, control: Control | None = None) -> Outcome:

@@ -27,19 +27,33 @@ class Scene:
 
     @asynccontextmanager
     async def node(
-        self, name: str = "a", *, address: str | None = None, repository: Repository | None = None, **more: str
+        self,
+        name: str = "a",
+        *,
+        address: str | None = None,
+        repository: Repository | None = None,
+        patience: float | None = None,
+        **more: str,
     ) -> AsyncIterator[Parts]:
         """Open a node with a state directory of its own, on a way to the store of its own."""
         place = address or self.live.agent.address
-        async with node(repository or self.repository, place, self.live.prefix, self.home / name, **more) as parts:
+        home, clone = self.home / name, repository or self.repository
+        async with node(clone, place, self.live.prefix, home, patience=patience, **more) as parts:
             yield parts
 
     @asynccontextmanager
     async def daemon(
-        self, name: str = "a", *, address: str | None = None, repository: Repository | None = None, **more: str
+        self,
+        name: str = "a",
+        *,
+        address: str | None = None,
+        repository: Repository | None = None,
+        patience: float | None = None,
+        **more: str,
     ) -> AsyncIterator[Parts]:
         """Run a node's daemon until the end of the block."""
-        async with self.node(name, address=address, repository=repository, **more) as parts, daemon(parts):
+        opened = self.node(name, address=address, repository=repository, patience=patience, **more)
+        async with opened as parts, daemon(parts):
             yield parts
 
     async def until_applied(self, commit: str) -> None:
