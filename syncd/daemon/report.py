@@ -41,7 +41,6 @@ class Report:
             self._told.pop("withheld", None)
             self._told["outcome"] = _in_sync(plan)
             _applied(plan)
-            self._withheld(plan)
         elif outcome.result == "refused" and plan is not None:
             self._once("outcome", f"refused {plan.hash}", lambda: _refused(plan))
         elif outcome.result == "standby":

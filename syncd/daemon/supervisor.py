@@ -97,7 +97,10 @@ class Daemon:
             self._wake.clear()
             failure: SyncdError | None = None
             try:
-                self._report.outcome(await self._pass())
+                outcome = await self._pass()
+                self._report.outcome(outcome)
+                if outcome.result == "applied" and outcome.plan is not None and outcome.plan.withheld:
+                    self._wake.set()  # what waits for an approval is named by the plan that comes next
             except SyncdError as error:
                 failure = error
             self._report.store_error(failure)
