@@ -28,7 +28,10 @@ class Paused(SyncdError):
     def __init__(self, pause: Pause) -> None:
         reason = f": {pause.reason}" if pause.reason else ""
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(pause.since))
-        super().__init__(f"paused by {pause.author} since {since}{reason}", hint="the order stands at .syncd/control under the prefix; whoever gave it can lift it there")
+        super().__init__(
+            f"paused by {pause.author} since {since}{reason}",
+            hint="the order stands at .syncd/control under the prefix; whoever gave it can lift it there",
+        )
 
 
 class NotTaken(SyncdError):
