@@ -56,7 +56,7 @@ def apply(settings: Settings, file: Path | None, at: str | None, yes: bool, appr
     kept = _read(file) if file is not None else None
     drawn = run(_draw_up(settings, at, kept))
     if output == "table":
-        show(drawn.saved, drawn.revision.commit)
+        show(drawn)
     _demand(drawn, approve)
     if drawn.plan.changes and not (yes or approve) and not click.confirm("Apply this plan?", err=True):
         click.echo("Nothing was written.", err=True)

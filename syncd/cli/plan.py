@@ -15,7 +15,6 @@ from syncd.cli.plan_text import plan_lines
 from syncd.cli.reading import read_from
 from syncd.cli.running import run
 from syncd.core import saved
-from syncd.core.desired import Commit
 from syncd.core.plan import Plan
 from syncd.core.saved import SavedPlan
 from syncd.daemon.survey import Held
@@ -53,7 +52,7 @@ def plan(settings: Settings, at: str | None, save: Path | None, detailed_exitcod
     if output == "json":
         click.echo(saved.encode(drawn.saved), nl=False)
     else:
-        show(drawn.saved, drawn.revision.commit)
+        show(drawn)
     if not detailed_exitcode:
         return 0
     return REFUSED if drawn.saved.refusals else CHANGES if drawn.saved.changes else 0
@@ -76,7 +75,10 @@ async def draw_up(parts: Parts, revision: Revision) -> Drawn:
     return Drawn(made, held, revision, saved.save(made, held.index, base.origin))
 
 
-def show(plan: SavedPlan, commit: Commit) -> None:
+def show(drawn: Drawn) -> None:
     """Print a plan for people."""
-    for line in plan_lines(plan, commit, sys.stdout):
+    for line in plan_lines(drawn.saved, drawn.revision.commit, sys.stdout):
         click.echo(line)
+    applying = drawn.held.record.applying if drawn.held.record else None
+    if applying is not None:
+        click.echo(f"Commit {applying.commit[:7]} was begun and is not whole yet; an apply finishes it first.")

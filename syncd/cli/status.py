@@ -33,7 +33,7 @@ _MOST_DRIFT: Final = 10
 
 
 @click.command
-@with_settings(*SOURCE, *STORE, "state_directory")
+@with_settings(*SOURCE, "source.worktree", *STORE, "state_directory")
 @output_option("table", "json")
 def status(settings: Settings, output: str) -> int:
     """Say how things stand, from repository and store; a daemon need not run.
@@ -61,7 +61,7 @@ async def _status(settings: Settings) -> tuple[Standing, int]:
 async def _tip(parts: Parts) -> tuple[Revision | None, Tip]:
     source = parts.source
     place = (str(source.repository), source.path, source.branch)
-    edits = await source.uncommitted()
+    edits = () if parts.settings.source.worktree else await source.uncommitted()
     try:
         revision = await read_from(source, parts.settings, None)
     except TreeError as error:

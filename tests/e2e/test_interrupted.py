@@ -24,6 +24,7 @@ def test_ctrl_c_frees_the_lease_and_the_next_apply_finishes_what_was_begun(local
         assert local.kv.own("revision")["applying"]
         gate.release()
     assert "whoever leads finishes it first" in local.cli("status").stdout
+    assert "was begun and is not whole yet" in local.cli("plan").stdout
     local.cli("apply", "--yes")
     assert len(local.kv.tree()) == 1004
     assert not local.kv.own("revision").get("applying")
