@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 BACKOFF_FIRST: Final = 0.1
-BACKOFF_LIMIT: Final = 15.0
+BACKOFF_LIMIT: Final = 5.0
 
 
 def backoff(attempt: int, draw: float, *, limit: float = BACKOFF_LIMIT) -> float:

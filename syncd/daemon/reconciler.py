@@ -20,7 +20,10 @@ from syncd.daemon.lease import Lease
 from syncd.daemon.state import State
 from syncd.daemon.survey import Held, Survey
 from syncd.git.source import Revision, Source
+from syncd.log import get_logger
 from syncd.store.store import Store
+
+log = get_logger(__name__)
 
 FORWARD = (Relation.SAME, Relation.DESCENDANT)
 
@@ -99,6 +102,7 @@ class Reconciler:
             outcome = await self._bring(held, begun, control, progress, check)
             if outcome.result == "refused":
                 return outcome
+            log.info("finished what was begun", commit=begun.commit.short)
         return await self._bring(held, tip, control, progress, check)
 
     async def _ineligible(self, tip: Revision, control: Control) -> Outcome | None:

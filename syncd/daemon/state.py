@@ -88,7 +88,13 @@ class State:
         return row[0] if row else None
 
     def remember(self, fact: Fact, value: str | None) -> None:
-        """Keep a fact, or forget it (None)."""
+        """Keep a fact, or forget it (None). Every fact only saves time or adds care, so a failure is only logged."""
+        try:
+            self._write_fact(fact, value)
+        except sqlite3.Error as error:
+            log.warning("the state directory cannot be written", fact=fact, error=str(error))
+
+    def _write_fact(self, fact: Fact, value: str | None) -> None:
         if value is None:
             self._connection.execute("DELETE FROM fact WHERE name = ?", (fact,))
         else:
@@ -136,5 +142,5 @@ class State:
                 self._connection.execute("DELETE FROM base")
             self._connection.executemany("DELETE FROM base WHERE key = ?", gone)
             self._connection.executemany("INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", kept)
-            self.remember("base-commit", applied.commit)
-            self.remember("base-digest", applied.digest)
+            self._write_fact("base-commit", applied.commit)
+            self._write_fact("base-digest", applied.digest)
