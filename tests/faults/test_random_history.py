@@ -140,6 +140,7 @@ class History:
     def _stop(self) -> None:
         for name in self._one_of_the_running():
             process = self._nodes.pop(name)
+            process.wait_for_output("following")  # before that SIGTERM ends it as it ends any program
             assert process.stop() == 0, process.output
 
     def _restart_store(self) -> None:
