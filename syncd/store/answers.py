@@ -65,6 +65,7 @@ class Agent(msgspec.Struct, rename="pascal"):
 
 
 FOUND: Final = msgspec.json.Decoder(list[Found])
+_NAMES: Final = msgspec.json.Decoder(list[str])
 AGENT: Final = msgspec.json.Decoder(Agent)
 _TRANSACTION: Final = msgspec.json.Decoder(_Transaction)
 _AUTHORIZATIONS: Final = msgspec.json.Decoder(list[_Authorization])
@@ -115,6 +116,17 @@ def only(body: bytes, key: str, where: str) -> Entry:
     if len(found) != 1 or found[0].key != key:
         raise NotWhole("the answer is about other keys", where=where)
     return found[0].entry()
+
+
+def names_below(front: str, body: bytes, where: str) -> list[str]:
+    """Read the answer to a GET of the names that begin with ``front``; return what follows it."""
+    try:
+        names = _NAMES.decode(body)
+    except msgspec.MsgspecError as error:
+        raise Unreachable(f"the answer is damaged: {error}", where=where) from None
+    if not all(name.startswith(front) for name in names):
+        raise NotWhole(f"a list of {front!r} names other keys", where=where)
+    return [name[len(front) :] for name in names]
 
 
 def body_of(reply: Reply) -> bytes:

@@ -18,6 +18,7 @@ from syncd.store.answers import (
     body_of,
     failures,
     is_true,
+    names_below,
     only,
     trusted_index,
     written_index,
@@ -65,20 +66,32 @@ class Store:
         A prefix without keys is an empty list. Whether ACLs filter lists is told by ``may_write``, not by this.
         """
         path = f"/v1/kv/{keys.own_prefix(self._prefix)}"
-        where = f"list of {self._prefix!r} at {self._endpoint}"
-        gathering, pieces = Gathering(self._prefix, intern, where=where), Pieces(FOUND.decode)
+        gathering = Gathering(self._prefix, intern, where=f"list of {self._prefix!r} at {self._endpoint}")
         params, patience = (("recurse", ""), *_CONSISTENT), self._patience * _LIST_PATIENCE
-        async with self._client.http.open("GET", path, params, patience=patience) as answer:
-            index = trusted_index(answer.headers, where)
-            if answer.status == 404:
-                return gathering.finish(index)
-            try:
-                async for portion in answer.content.iter_any():
-                    gathering.add(pieces.feed(portion))
-                gathering.add(pieces.close())
-            except msgspec.MsgspecError as error:
-                raise NotWhole(f"the list is damaged: {error}", where=where) from None
-        return gathering.finish(index)
+        return gathering.finish(await self._gather(path, params, gathering, patience=patience))
+
+    async def names(self) -> list[str]:
+        """List the names of all keys below the prefix, consistently: a seventh of what a listing transfers."""
+        front, where = keys.own_prefix(self._prefix), f"names below {self._prefix!r} at {self._endpoint}"
+
+        def read(reply: Reply) -> list[str]:
+            trusted_index(reply.headers, where)
+            return names_below(front, reply.body, where) if reply.code == 200 else []
+
+        return await self._client.http.get(read, f"/v1/kv/{front}", (("keys", ""), *_CONSISTENT))
+
+    async def watch_prefix(
+        self, part: str, index: int, *, exact: bool = False, wait: float = 55.0
+    ) -> tuple[dict[str, Entry] | None, int]:
+        """Wait until a key that begins with ``part`` (``exact``: has that name) moves beyond ``index``.
+
+        Return all such keys, without syncd's own, and their index; None for the keys where the index has not moved.
+        """
+        path = f"/v1/kv/{keys.own_prefix(self._prefix)}{part}"
+        gathering = Gathering(self._prefix, None, where=f"watch of {path} at {self._endpoint}", part=part)
+        params: Params = (("index", max(1, index)), ("wait", f"{wait:g}s"), *_CONSISTENT)
+        found = await self._gather(path, params if exact else (("recurse", ""), *params), gathering, known=index)
+        return (None if found == index else gathering.finish(found).entries), found
 
     async def get(self, key: str) -> Entry | None:
         """Read one key, consistently; None is proof that there is no such key."""
@@ -174,6 +187,24 @@ class Store:
         return await self._lock("release", session, b"")
 
     # -- within
+
+    async def _gather(
+        self, path: str, params: Params, gathering: Gathering, *, patience: float | None = None, known: int = 0
+    ) -> int:
+        """Read a list as it comes and return its index; where that is ``known`` the list is not looked at."""
+        pieces = Pieces(FOUND.decode)
+        async with self._client.http.open("GET", path, params, patience=patience) as answer:
+            index = trusted_index(answer.headers, gathering.where)
+            wanted = answer.status == 200 and index != known
+            try:
+                async for portion in answer.content.iter_any():
+                    if wanted:
+                        gathering.add(pieces.feed(portion))
+                if wanted:
+                    gathering.add(pieces.close())
+            except msgspec.MsgspecError as error:
+                raise NotWhole(f"the list is damaged: {error}", where=gathering.where) from None
+        return index
 
     async def _read(self, key: str, params: Params) -> tuple[Entry | None, int]:
         where = f"GET {key} at {self._endpoint}"
