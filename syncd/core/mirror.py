@@ -44,11 +44,10 @@ class Mirror:
 
     def keys(self) -> Sequence[str]:
         """Return every key, sorted; to be read before the next change."""
-        if self._sorted is None or len(self._moved) > _FEW:
+        if self._sorted is None:
             self._sorted = sorted(self.entries)
-        else:
-            for key in self._moved:
-                self._place(self._sorted, key)
+        for key in self._moved:
+            self._place(self._sorted, key)
         self._moved.clear()
         return self._sorted
 
@@ -115,13 +114,21 @@ class Mirror:
         self._gone.pop(key, None)
         self._unconfirmed.discard(key)
         if key not in self.entries:
-            self._moved.add(key)
+            self._move(key)
         self.entries[key] = entry
 
     def _drop(self, key: str, gone: _Gone) -> None:
         del self.entries[key]
         self._gone[key] = gone
+        self._move(key)
+
+    def _move(self, key: str) -> None:
+        if self._sorted is None:
+            return
         self._moved.add(key)
+        if len(self._moved) > _FEW:
+            self._sorted = None
+            self._moved.clear()
 
     def _place(self, keys: list[str], key: str) -> None:
         at = bisect_left(keys, key)

@@ -127,9 +127,9 @@ class Applier:
         mark = mark_of(self._source)
         for change in changes:
             if change.operation is Operation.DELETE:
-                held.live.pop(change.key, None)
+                held.mirror.remove(change.key, change.index)
             else:
-                held.live[change.key] = Entry(change.value, flags_of(change, mark), index)
+                held.mirror.enter(change.key, Entry(change.value, flags_of(change, mark), index))
 
     def _fence(self) -> Fence:
         return Fence(self._source, self._prefix, self._lease.session)

@@ -10,6 +10,7 @@ from syncd.core.desired import Base, DesiredKey
 from syncd.core.errors import Denied, GitError, NotWhole
 from syncd.core.history import Relation, gravest
 from syncd.core.live import Entry
+from syncd.core.mirror import Mirror
 from syncd.core.plan import Plan, Situation, make_plan
 from syncd.core.problems import TreeError
 from syncd.core.record import Applied, Record, commits_to_follow, decode
@@ -21,16 +22,24 @@ Origin = Literal["git", "state", "marks", "none"]
 
 
 class Held(msgspec.Struct):
-    """What the store holds: as last read in full, kept up by our own writes.
+    """What the store holds: as read in full at ``listed``, kept up by our own writes and by what the observer sees.
 
     ``index`` is the ModifyIndex of the control record, 0 where there is none. ``settled`` is the revision that live
-    equals but for what a plan left alone: a later plan need only look at what changed since.
+    equals but for what a plan left alone: a later plan need only look at what changed since, in git or, ``touched``,
+    in the store.
     """
 
-    live: dict[str, Entry]
+    mirror: Mirror
     record: Record | None
     index: int
+    listed: int
     settled: Revision | None = None
+    touched: set[str] = msgspec.field(default_factory=set)
+
+    @property
+    def live(self) -> dict[str, Entry]:
+        """The configuration by key."""
+        return self.mirror.entries
 
 
 class FoundBase(msgspec.Struct, frozen=True):
@@ -65,7 +74,8 @@ class Survey:
                 where=self._prefix,
                 hint="it may be filtered by ACLs, or the record was just made; nothing was concluded from it",
             )
-        return Held(listing.entries, decode(entry.value) if entry else None, entry.index if entry else 0)
+        record = decode(entry.value) if entry else None
+        return Held(Mirror(listing.entries), record, entry.index if entry else 0, listing.index)
 
     async def plan(self, held: Held, revision: Revision, *, lineage: str | None = None) -> Plan:
         """Compare a revision with what the store holds."""
