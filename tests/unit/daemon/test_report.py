@@ -1,0 +1,58 @@
+"""How values are shown in the log: bounded, on one line, secrets never."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from syncd.core.errors import Conflict, Denied
+from syncd.daemon.reconciler import Outcome
+from syncd.daemon.report import Report, shown_value
+
+
+@pytest.mark.parametrize(
+    ("value", "secret", "shown"),
+    [
+        (b"qwen2.5:3b", False, "qwen2.5:3b"),
+        (b"", False, ""),
+        (b"two\nlines", False, "two\\nlines"),
+        (b"x" * 61, False, "x" * 60 + "\u2026"),
+        (b"\xff\x00", False, "2 bytes, sha256:ea5d"),
+        (b"password", True, "sha256:5e88"),
+    ],
+)
+def test_a_value_is_shown_bounded_and_on_one_line(value: bytes, secret: bool, shown: str) -> None:
+    found = shown_value(value, secret=secret)
+    assert found == shown or (shown[-4:].isalnum() and found.startswith(shown))
+    assert "\n" not in found
+    assert len(found) < 80
+
+
+def test_each_thing_is_told_once_and_its_end_too() -> None:
+    report = Report()
+    with capture_logs() as logs:
+        for _ in range(3):
+            report.store_error(Denied("the token is refused", where="GET", hint="check it"))
+        report.store_error(Conflict("another trouble"))
+        report.store_error(None)
+        report.store_error(None)
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("the token is refused", "error"),
+        ("another trouble", "warning"),
+        ("works again", "info"),
+    ]
+
+
+def test_standing_by_and_pauses_are_told_once() -> None:
+    report = Report()
+    with capture_logs() as logs:
+        for outcome in (Outcome("standby", holder="a"), Outcome("standby", holder="b"), Outcome("paused")):
+            report.outcome(outcome)
+            report.outcome(outcome)
+    assert [line["event"] for line in logs] == ["standing by", "standing by", "paused: nothing is written"]
+
+
+def test_edits_are_told_as_often_as_they_change() -> None:
+    report = Report()
+    with capture_logs() as logs:
+        for edits in ((), ("a",), ("a",), tuple("abcdefg"), (), ("a",)):
+            report.edits(edits)
+    assert [line["files"] for line in logs] == ["a", "a, b, c, d, e and 2 more", "a"]
