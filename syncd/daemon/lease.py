@@ -141,18 +141,23 @@ class Lease:
             return
         if self.state is LeaseState.STANDBY:
             return
-        entry = await self._store.own("lease")
-        if entry is None or entry.session != session:
+        if not await self._holds_lock(session):
             log.warning("lease lost", why="the lock is gone from the lease's key")
             if self.state is LeaseState.LEADING:
                 self._move(LeaseEvent.EXPIRED)
-            return
-        if entry.value != self._value:
-            log.warning("lease key was overwritten by somebody; repairing it")
-            await self._store.acquire(session, self._value)
-        if self.state is LeaseState.LEADING:
+        elif self.state is LeaseState.LEADING:
             self._term = Term(sent, self._ttl)
             self._move(LeaseEvent.RENEWED)
+
+    async def _holds_lock(self, session: str) -> bool:
+        """Tell whether the lock is ours, and mend its value where somebody wrote another."""
+        entry = await self._store.own("lease")
+        if entry is None or entry.session != session:
+            return False
+        if entry.value == self._value:
+            return True
+        log.warning("lease key was overwritten by somebody; repairing it")
+        return await self._store.acquire(session, self._value)
 
     def _lose(self, why: str) -> None:
         log.warning("lease lost", why=why)

@@ -33,6 +33,7 @@ def noting(statuses: list[int], at: int, action: Callable[[], None]) -> Fault:
     """Pass everything on and note what the store says; act right before it gets request number ``at``."""
 
     async def fault(exchange: Exchange) -> None:
+        exchange.outlive = True  # another batch may be refused first, and its client give up on this one
         number = len(statuses)
         statuses.append(0)
         if number == at:
