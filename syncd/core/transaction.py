@@ -85,7 +85,7 @@ def flags_of(change: Change, mark: int) -> int:
     return 0 if change.operation is Operation.RELEASE else mark
 
 
-class _Cas(msgspec.Struct):
+class _Cas(msgspec.Struct, gc=False):
     Key: str
     Value: bytes
     Flags: int
@@ -93,25 +93,25 @@ class _Cas(msgspec.Struct):
     Verb: Literal["cas"] = "cas"
 
 
-class _DeleteCas(msgspec.Struct):
+class _DeleteCas(msgspec.Struct, gc=False):
     Key: str
     Index: int
     Verb: Literal["delete-cas"] = "delete-cas"
 
 
-class _CheckSession(msgspec.Struct):
+class _CheckSession(msgspec.Struct, gc=False):
     Key: str
     Session: str
     Verb: Literal["check-session"] = "check-session"
 
 
-class _CheckIndex(msgspec.Struct):
+class _CheckIndex(msgspec.Struct, gc=False):
     Key: str
     Index: int
     Verb: Literal["check-index"] = "check-index"
 
 
-class _Operation(msgspec.Struct):
+class _Operation(msgspec.Struct, gc=False):
     KV: _Cas | _DeleteCas | _CheckSession | _CheckIndex
 
 
@@ -119,10 +119,13 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def _operation(fence: Fence, change: Change, mark: int) -> bytes:
-    key = keys.join(fence.prefix, change.key)
+    key, before, wanted = keys.join(fence.prefix, change.key), change.before, change.wanted
+    index = before.index if before is not None else 0
+    if wanted is not None:  # first, because a full load is nothing else
+        return _encode(_Operation(_Cas(key, wanted.value, mark, index)))
     if change.operation is Operation.DELETE:
-        return _encode(_Operation(_DeleteCas(key, change.index)))
-    return _encode(_Operation(_Cas(key, change.value, flags_of(change, mark), change.index)))
+        return _encode(_Operation(_DeleteCas(key, index)))
+    return _encode(_Operation(_Cas(key, change.value, flags_of(change, mark), index)))
 
 
 def _session(fence: Fence) -> bytes:
