@@ -12,7 +12,7 @@ from syncd.daemon.supervisor import Daemon
 from syncd.wiring import Parts
 from tests.support.proxy import Proxy, proxy_to, request_to, reset
 from tests.support.scene import Scene
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT, until
 
 
 def broken() -> float:
@@ -34,10 +34,11 @@ async def test_a_loop_that_breaks_ends_the_daemon_which_gives_the_lease_back(sce
             await scene.until_applied(scene.repository.git("rev-parse", "HEAD"))
             await until(lambda: is_watching(proxy), "nothing is watched")
             assert scene.live.all()[".syncd/lease"].session
-            proxy.when(request_to("GET", query="index="), reset)
-            scene.live.put(".syncd/control", control.encode(Control()))  # ends a parked query; the next is reset
+            proxy.when(request_to("GET", query="index="), reset, times=None)
+            scene.live.put(".syncd/control", control.encode(Control()))  # ends a parked query; the next are reset
             with pytest.raises(RuntimeError, match="a fault in the program"):
-                await running
+                async with asyncio.timeout(LIMIT):
+                    await running
     assert scene.live.all()[".syncd/lease"].session == ""
 
 
