@@ -48,13 +48,18 @@ class Ordered(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """What the store holds; ``relation`` is the tip's to what is applied, ``holder`` None where nobody leads."""
+    """What the store holds.
+
+    ``relation`` is the tip's to what is applied, ``ahead`` counts the commits by which a tip is newer; ``holder`` is
+    None where nobody leads.
+    """
 
     store: str
     prefix: str
     applied: Applied | None
     applying: Applying | None
     relation: str | None
+    ahead: int | None
     holder: str | None
     orders: Ordered
     marked: int

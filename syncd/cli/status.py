@@ -20,6 +20,7 @@ from syncd.core.control import Control
 from syncd.core.desired import Commit
 from syncd.core.drift import drifted
 from syncd.core.errors import RecordError, StoreError
+from syncd.core.history import Relation
 from syncd.core.mark import mark_of
 from syncd.core.problems import TreeError
 from syncd.daemon.lease import held_by_other
@@ -75,6 +76,7 @@ async def _live(parts: Parts, revision: Revision | None) -> Live:
     record = held.record
     base = await parts.survey.base(record)
     keys = drifted(base.keys, held.live) if base.keys is not None else ()
+    relation, ahead = await _relation(parts, held, revision)
     mark = mark_of(parts.settings.source.name)
     marked = sum(entry.flags == mark for entry in held.live.values())
     return Live(
@@ -82,7 +84,8 @@ async def _live(parts: Parts, revision: Revision | None) -> Live:
         prefix=parts.settings.store.prefix,
         applied=record.applied if record else None,
         applying=record.applying if record else None,
-        relation=await _relation(parts, held, revision),
+        relation=relation,
+        ahead=ahead,
         holder=await held_by_other(parts.store),
         orders=_ordered(await orders(parts.store)),
         marked=marked,
@@ -93,10 +96,14 @@ async def _live(parts: Parts, revision: Revision | None) -> Live:
     )
 
 
-async def _relation(parts: Parts, held: Held, revision: Revision | None) -> str | None:
+async def _relation(parts: Parts, held: Held, revision: Revision | None) -> tuple[str | None, int | None]:
+    """Tell how the tip stands to the applied commit, and for a newer one, by how many commits."""
     if revision is None or held.record is None or held.record.applied is None:
-        return None
-    return str(await parts.source.relation(held.record.applied.commit, revision.commit.id))
+        return None, None
+    applied, tip = held.record.applied.commit, revision.commit.id
+    relation = await parts.source.relation(applied, tip)
+    newer = relation is Relation.DESCENDANT
+    return str(relation), await parts.source.distance(applied, tip) if newer else None
 
 
 def _ordered(control: Control) -> Ordered:

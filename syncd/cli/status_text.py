@@ -68,12 +68,18 @@ def _applied(live: Live, now: float) -> Iterator[_Fact]:
     if live.applied is None:
         yield "applied", "nothing yet", "yellow"
     else:
-        relation = f"; {_RELATIONS.get(live.relation, live.relation)}" if live.relation else ""
+        relation = f"; {_relation(live)}" if live.relation else ""
         calm = live.relation in (None, "same", "descendant")
         yield "applied", f"{_record(live.applied, now)}{relation}", None if calm else "red"
     if live.applying is not None:
         begun = f"{live.applying.commit[:7]}, begun {_ago(live.applying.started, now)}"
         yield "applying", f"{begun}; whoever leads finishes it first", "yellow"
+
+
+def _relation(live: Live) -> str:
+    if live.ahead is not None:
+        return f"the tip is {count(live.ahead, 'commit')} newer"
+    return _RELATIONS.get(live.relation or "", live.relation or "")
 
 
 def _orders(orders: Ordered) -> Iterator[_Fact]:

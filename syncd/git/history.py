@@ -32,6 +32,12 @@ class History:
         except GitError:  # a commit between them is missing or damaged
             return Relation.UNKNOWN
 
+    async def distance(self, held: str, target: str) -> int | None:
+        """Count the commits that lead from one commit to a descendant; None where git cannot tell."""
+        answer = await self._git.run("rev-list", "--count", f"{held}..{target}")
+        count = answer.text.strip()
+        return int(count) if answer.code == 0 and count.isdigit() else None
+
     async def last_change(self, path: str, line: int, commit: str) -> str | None:
         """Name the commit that wrote a line (0: that last touched the file), as seen from a commit."""
         found = await self._blame(path, line, commit) if line > 0 else None

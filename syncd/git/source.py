@@ -88,6 +88,10 @@ class Source:
         """Tell what the target commit is, seen from the commit that is held."""
         return await self._history.relation(held, target)
 
+    async def distance(self, held: str, target: str) -> int | None:
+        """Count the commits that lead from one commit to a descendant; None where git cannot tell."""
+        return await self._history.distance(held, target)
+
     def follow(self, *, worktree: bool = False, every: float = RESCAN) -> AsyncGenerator[None, None]:
         """Yield once, then after every possible change of the branch or of files on disk.
 

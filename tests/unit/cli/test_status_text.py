@@ -37,6 +37,7 @@ def live(**fields: Any) -> Live:
         "applied": APPLIED,
         "applying": None,
         "relation": "descendant",
+        "ahead": None,
         "holder": "host (pid 3)",
         "orders": Ordered(),
         "marked": 3,
@@ -127,3 +128,7 @@ def test_a_store_that_does_not_answer_leaves_the_git_half() -> None:
     lines = shown(Standing(tip(), None, "nothing answers"))
     assert lines[-1] == "store    nothing answers"
     assert len(lines) == 3
+
+
+def test_a_newer_tip_says_by_how_many_commits() -> None:
+    assert "the tip is 3 commits newer" in "\n".join(shown(Standing(tip(), live(ahead=3))))
