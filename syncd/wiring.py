@@ -12,7 +12,9 @@ import msgspec
 
 from syncd.core.lease import Holder
 from syncd.daemon.applier import Applier
+from syncd.daemon.healer import Healer
 from syncd.daemon.lease import Lease
+from syncd.daemon.observer import Observer
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.state import State
 from syncd.daemon.supervisor import Daemon
@@ -59,7 +61,8 @@ class Parts(msgspec.Struct, frozen=True):
             now=time.time,
             draw_id=draw_id,
         )
-        return Reconciler(self.store, self.source, self.survey, applier, lease, self.state, now=time.time)
+        healer = Healer(applier, clock=boot_time)
+        return Reconciler(self.store, self.source, self.survey, applier, healer, lease, self.state, now=time.time)
 
     def daemon(self) -> Daemon:
         """Make the daemon."""
@@ -68,6 +71,7 @@ class Parts(msgspec.Struct, frozen=True):
             self.source,
             self.store,
             self.reconciler(lease),
+            Observer(self.store, self.survey, clock=boot_time, draw=random.random),
             lease,
             worktree=self.settings.source.worktree,
             interval=self.settings.store.reconcile,

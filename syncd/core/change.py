@@ -49,7 +49,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
         return self.before.value if self.before else b""
 
 
-Why = Literal["conflict", "orphan", "unproved", "drift", "prune", "ignored", "foreign"]
+Why = Literal["conflict", "orphan", "unproved", "drift", "prune", "ignored", "foreign", "rival"]
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

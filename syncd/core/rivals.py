@@ -1,5 +1,6 @@
 """Rival writers: a key that somebody writes again and again is healed ever more seldom."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -10,6 +11,14 @@ FIRST_REST: Final = 1.0
 LONGEST_REST: Final = 300.0
 QUIET_SECONDS: Final = 60.0
 """A key that stayed as it was healed for so long beyond its rest has no rival any more."""
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """A key that was healed so many times in a row, and is left alone for so many seconds."""
+
+    key: str
+    heals: int
+    seconds: float
 
 
 class _Fight(msgspec.Struct, frozen=True, gc=False):
@@ -23,21 +32,23 @@ class Rivals:
     def __init__(self) -> None:
         self._fights: dict[str, _Fight] = {}
 
-    def heal(self, key: str, now: float) -> float:
-        """Count a heal, won or lost; return for how many seconds the key rests from now on, 0 while it is free."""
+    def heal(self, keys: Iterable[str], now: float) -> tuple[Rest, ...]:
+        """Count a heal of each key, won or lost; return those that rest from now on."""
         self._forget(now)
+        counted = [self._count(key, now) for key in keys]
+        return tuple(rest for rest in counted if rest.seconds)
+
+    def _count(self, key: str, now: float) -> Rest:
         known = self._fights.get(key)
         heals = 1 + (known.heals if known else 0)
-        rest = 0.0 if heals <= FREE_HEALS else min(LONGEST_REST, FIRST_REST * 2.0 ** min(heals - FREE_HEALS - 1, 30))
+        doublings = heals - FREE_HEALS - 1
+        rest = 0.0 if doublings < 0 else min(LONGEST_REST, FIRST_REST * 2.0 ** min(doublings, 30))
         self._fights[key] = _Fight(heals, now + rest)
-        return rest
-
-    def heals(self, key: str) -> int:
-        """Tell how often in a row a key was healed."""
-        return self._fights[key].heals if key in self._fights else 0
+        return Rest(key, heals, rest)
 
     def resting(self, now: float) -> frozenset[str]:
         """List the keys that are not to be healed now."""
+        self._forget(now)
         return frozenset(key for key, fight in self._fights.items() if fight.until > now)
 
     def next_end(self, now: float) -> float | None:

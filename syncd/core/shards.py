@@ -139,6 +139,14 @@ class Cover:
         self._shards.remove(shard)
         self._prefixes = [each.prefix for each in self._shards]
 
+    def missing(self, keys: Sequence[str]) -> list[str]:
+        """List those of sorted keys that no shard holds."""
+        found, last = list[str](), 0
+        for low, high in (span(keys, shard) for shard in self._shards):
+            found += keys[last:low]
+            last = high
+        return [*found, *keys[last:]]
+
     def heaviest(self, keys: Sequence[str]) -> int:
         """Return the number of keys in the fullest shard."""
         return max((high - low for low, high in (span(keys, shard) for shard in self._shards)), default=0)

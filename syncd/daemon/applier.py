@@ -67,6 +67,16 @@ class Applier:
             await self._in_stages(plan, held, begun, final, progress)
         held.record = final
 
+    async def heal(self, plan: Plan, held: Held) -> None:
+        """Write back what strangers changed, at the indexes seen; the record stays as it is and proves the revision.
+
+        After any error the outcome is in doubt, as after ``apply``.
+        """
+        plan.demand()
+        count = _Count(len(plan.changes), None)
+        await self._stage(_without_deletes(plan.changes), held.index, held, count)
+        await self._stage(_deletes(plan.changes), held.index, held, count)
+
     async def move(self, record: Record | None, index: int, lineage: str | None) -> None:
         """Rewrite the record as it is, so that its index moves and every batch of an older attempt dies."""
         moved = msgspec.structs.replace(record or self._fresh(lineage), stamp=self._draw_id())

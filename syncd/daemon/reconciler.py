@@ -9,13 +9,16 @@ from typing import Literal
 import msgspec
 
 from syncd.core import digest
+from syncd.core.change import Change
 from syncd.core.control import Control
+from syncd.core.drift import reported
 from syncd.core.errors import GitError
 from syncd.core.history import Relation
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
 from syncd.core.record import Applied, Record, decode
 from syncd.daemon.applier import Applier, Progress
+from syncd.daemon.healer import Healer
 from syncd.daemon.lease import Lease
 from syncd.daemon.state import State
 from syncd.daemon.survey import Held, Survey
@@ -34,12 +37,19 @@ Result = Literal["applied", "unchanged", "refused", "paused", "standby"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a pass ended; ``holder`` names who leads when this node stands by."""
+    """How a pass ended; ``holder`` names who leads when this node stands by.
+
+    ``healed``: what was applied were heals of a revision that stood already. ``drift`` is what the tree wants reported
+    and left, as the changes that would heal it; ``looked`` are the keys that were looked at, None: all.
+    """
 
     result: Result
     plan: Plan | None = None
     revision: Revision | None = None
     holder: str = ""
+    healed: bool = False
+    drift: tuple[Change, ...] = ()
+    looked: frozenset[str] | None = None
 
 
 class Reconciler:
@@ -55,6 +65,7 @@ class Reconciler:
         source: Source,
         survey: Survey,
         applier: Applier,
+        healer: Healer,
         lease: Lease,
         state: State | None,
         *,
@@ -64,12 +75,18 @@ class Reconciler:
         self._source = source
         self._survey = survey
         self._applier = applier
+        self._healer = healer
         self._lease = lease
         self._state = state
         self._now = now
         self._in_doubt = False
         self._outdated = False
+        self._spared: set[str] = set()
         self.held: Held | None = None
+
+    def rest(self) -> float | None:
+        """Return the seconds until keys that rest may be healed again, None where none was left for that."""
+        return (self._healer.rest() or 0.0) if self._spared else None
 
     def forget(self) -> None:
         """Have the next pass read the store in full; safe to call while one is under way."""
@@ -143,7 +160,9 @@ class Reconciler:
     async def _bring(
         self, held: Held, revision: Revision, control: Control, progress: Progress | None, check: Check | None
     ) -> Outcome:
+        touched = frozenset(held.touched)
         plan = await self._plan(held, revision)
+        held.touched -= touched  # no sooner: a plan that failed has looked at nothing
         applying = held.record.applying if held.record else None
         order, approval = control.approves(self._now()), None
         if applying is not None and applying.commit == revision.commit.id:
@@ -154,12 +173,31 @@ class Reconciler:
         if approved is not plan:
             approval = order
         if approved.refusals:
+            held.touched |= touched
             return Outcome("refused", approved, revision)
-        if _is_done(approved, held, revision):
+        self._spared = {left.key for left in approved.left if left.why == "rival"}
+        held.touched |= self._spared
+        stands = _stands(approved, held, revision)
+        if stands and not approved.changes:
             held.settled = _settled(approved, revision)
-            return Outcome("unchanged", approved, revision)
-        await self._apply(held, approved, revision, approval if approved.lifted else None, progress)
-        return Outcome("applied", approved, revision)
+        elif stands and not approved.lifted:
+            await self._heal(held, approved, revision)
+        else:
+            await self._apply(held, approved, revision, approval if approved.lifted else None, progress)
+        return Outcome(
+            "applied" if approved.changes or not stands else "unchanged",
+            approved,
+            revision,
+            healed=stands and bool(approved.changes) and not approved.lifted,
+            drift=reported(approved, revision.tree.desired.keys, held.live),
+            looked=touched | {change.key for change in approved.changes} if approved.partial else None,
+        )
+
+    async def _heal(self, held: Held, plan: Plan, revision: Revision) -> None:
+        self.held, self._in_doubt = None, True
+        await self._healer.heal(plan, held)
+        self.held, self._in_doubt = held, False
+        held.settled = _settled(plan, revision)
 
     async def _apply(
         self, held: Held, plan: Plan, revision: Revision, approval: str | None, progress: Progress | None
@@ -172,7 +210,7 @@ class Reconciler:
         self._remember(held, revision, before)
 
     async def _plan(self, held: Held, revision: Revision) -> Plan:
-        return await self._survey.plan(held, revision, lineage=self._lineage())
+        return await self._survey.plan(held, revision, lineage=self._lineage(), resting=self._healer.resting())
 
     def _lineage(self) -> str | None:
         return self._state.recall("lineage") if self._state else None
@@ -194,10 +232,10 @@ def _settled(plan: Plan, revision: Revision) -> Revision | None:
     return None if plan.withheld else revision
 
 
-def _is_done(plan: Plan, held: Held, revision: Revision) -> bool:
-    """Tell whether an apply would write nothing at all."""
+def _stands(plan: Plan, held: Held, revision: Revision) -> bool:
+    """Tell whether the record says already what it would say after an apply."""
     record = held.record
-    if plan.changes or record is None or record.applied is None or record.applying is not None:
+    if record is None or record.applied is None or record.applying is not None:
         return False
     applied = record.applied
     same = (applied.commit, applied.worktree) == (revision.commit.id, revision.commit.worktree)

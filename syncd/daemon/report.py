@@ -33,11 +33,16 @@ class Report:
     def __init__(self) -> None:
         self._told: dict[str, str] = {}
         self._edits: tuple[str, ...] = ()
+        self._drift: dict[str, str] = {}
 
     def outcome(self, outcome: Outcome) -> None:
         """Tell how a pass ended."""
         plan = outcome.plan
-        if outcome.result == "applied" and plan is not None:
+        self._reported(outcome)
+        if outcome.healed and plan is not None:
+            _healed(plan)
+            self._withheld(plan)
+        elif outcome.result == "applied" and plan is not None:
             self._told.pop("withheld", None)
             self._told["outcome"] = _in_sync(plan)
             _applied(plan)
@@ -76,6 +81,19 @@ class Report:
             shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
             log.warning("uncommitted edits are not applied", files=shown, hint="commit them, or run with --worktree")
         self._edits = paths
+
+    def _reported(self, outcome: Outcome) -> None:
+        """Tell of drift that is left, once for each value."""
+        if outcome.result not in ("applied", "unchanged"):
+            return
+        seen = {change.key: shown_hash(change.before.value) if change.before else "" for change in outcome.drift}
+        news = [change for change in outcome.drift if self._drift.get(change.key) != seen[change.key]]
+        known, looked = self._drift, outcome.looked
+        self._drift = {key: value for key, value in known.items() if looked is not None and key not in looked} | seen
+        for change in news[:MAX_CHANGES]:
+            log.warning("drift is reported and left", key=change.key, **_drifted(change))
+        if len(news) > MAX_CHANGES:
+            log.warning("more keys drifted", count=len(news) - MAX_CHANGES)
 
     def _withheld(self, plan: Plan) -> None:
         if plan.withheld:
@@ -125,6 +143,27 @@ def _applied(plan: Plan) -> None:
         keys=plan.keys,
         **plan.counts,
     )
+
+
+def _healed(plan: Plan) -> None:
+    for change in plan.changes[:MAX_CHANGES]:
+        log.warning("healed" if change.operation is not Operation.MARK else "marked", key=change.key, **_values(change))
+    if len(plan.changes) > MAX_CHANGES:
+        log.warning("more keys were healed", count=len(plan.changes) - MAX_CHANGES)
+    if any(change.operation is not Operation.MARK for change in plan.changes):
+        log.warning(
+            "the store was changed behind git's back, and git wins",
+            commit=plan.commit.short,
+            keys=len(plan.changes),
+            hint="to keep a change, put it into the file and line named above and commit",
+        )
+
+
+def _drifted(change: Change) -> dict[str, str]:
+    """Show what git says as old and what stands in the store as new."""
+    shown = _values(change)
+    live = shown.get("old", "(missing)")
+    return {"git": shown["new"], "live": live, "at": shown["at"]}
 
 
 def _values(change: Change) -> dict[str, str]:

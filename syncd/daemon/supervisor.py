@@ -12,6 +12,7 @@ from syncd.core.live import Entry
 from syncd.core.problems import TreeError
 from syncd.core.timing import BACKOFF_LIMIT, backoff
 from syncd.daemon.lease import Lease
+from syncd.daemon.observer import Observer
 from syncd.daemon.reconciler import Outcome, Reconciler
 from syncd.daemon.report import Report
 from syncd.git.source import Revision, Source
@@ -38,6 +39,7 @@ class Daemon:
         source: Source,
         store: Store,
         reconciler: Reconciler,
+        observer: Observer,
         lease: Lease,
         *,
         worktree: bool,
@@ -47,6 +49,7 @@ class Daemon:
         self._source = source
         self._store = store
         self._reconciler = reconciler
+        self._observer = observer
         self._lease = lease
         self._worktree = worktree
         self._interval = interval
@@ -73,6 +76,7 @@ class Daemon:
             self._follow(),
             self._lease.keep(self._wake.set),
             self._read_anew(),
+            self._observer.run(self._wake.set, self._read_in_full),
             self._watch("control", self._see_control),
             self._watch("revision", self._see_record),
             self._watch("lease", self._see_lease),
@@ -96,6 +100,7 @@ class Daemon:
         while not self._stopping.is_set():
             self._wake.clear()
             failure: SyncdError | None = None
+            self._observer.follow(None)
             try:
                 outcome = await self._pass()
                 self._report.outcome(outcome)
@@ -103,6 +108,7 @@ class Daemon:
                     self._wake.set()  # what waits for an approval is named by the plan that comes next
             except SyncdError as error:
                 failure = error
+            self._observer.follow(self._reconciler.held)
             self._report.store_error(failure)
             if not self._worktree:
                 self._report.edits(await self._edits())
@@ -112,7 +118,9 @@ class Daemon:
         """Wait for the next pass: until something happens, or while something fails, until it is worth a try."""
         if error is None:
             self._failures = 0
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._reconciler.rest()):
+                    await self._wake.wait()
             return
         self._failures += 1
         retry = error.kind is Kind.RETRY

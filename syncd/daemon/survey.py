@@ -77,7 +77,9 @@ class Survey:
         record = decode(entry.value) if entry else None
         return Held(Mirror(listing.entries), record, entry.index if entry else 0, listing.index)
 
-    async def plan(self, held: Held, revision: Revision, *, lineage: str | None = None) -> Plan:
+    async def plan(
+        self, held: Held, revision: Revision, *, lineage: str | None = None, resting: frozenset[str] = frozenset()
+    ) -> Plan:
         """Compare a revision with what the store holds."""
         only = _unsettled(held, revision)
         settled = held.settled if only is not None else None
@@ -94,6 +96,7 @@ class Survey:
                 relation=await self.relation(held.record, revision.commit.id),
                 lineage=lineage,
                 only=only,
+                resting=resting,
             )
         )
 
@@ -136,6 +139,6 @@ def _unsettled(held: Held, revision: Revision) -> frozenset[str] | None:
     if settled is None:
         return None
     if revision is settled:
-        return frozenset()
+        return frozenset(held.touched)
     known = revision.since == settled.commit.id and not settled.commit.worktree
-    return revision.changed if known else None
+    return revision.changed | held.touched if known and revision.changed is not None else None

@@ -1,5 +1,6 @@
 """What a person must decide, nobody else does: histories, orders and records that stand in the way."""
 
+import base64
 import subprocess
 from pathlib import Path
 
@@ -145,13 +146,22 @@ async def test_a_record_that_cannot_be_read_stops_everything_until_it_is_mended(
     await scene.demand_applied(commit)
 
 
+def lose_record_and_leave(scene: Scene, key: str, value: str) -> None:
+    """Delete the record and write a marked key at once: one after the other, the key is gone before the record is."""
+    prefix, encoded = scene.live.prefix, base64.b64encode(value.encode()).decode()
+    operations = [
+        {"KV": {"Verb": "delete", "Key": f"{prefix}/.syncd/revision"}},
+        {"KV": {"Verb": "set", "Key": f"{prefix}/{key}", "Value": encoded, "Flags": scene.mark}},
+    ]
+    scene.live.agent.json("PUT", "/v1/txn", operations)
+
+
 async def test_a_lost_record_is_rebuilt_and_deletes_wait(scene: Scene) -> None:
     with capture_logs() as logs:
         async with scene.daemon():
             first = scene.repository.git("rev-parse", "HEAD")
             await scene.until_applied(first)
-            scene.live.put("left/behind", "marked, in no commit", flags=scene.mark)
-            scene.live.delete(".syncd/revision")
+            lose_record_and_leave(scene, "left/behind", "marked, in no commit")
             hint = (await told(logs, event="deletes wait for an approval"))["hint"]
             await scene.until_applied(first)
             second = scene.repository.commit({"brain.yaml": "model: second\n", "new.yaml": "k: v\n"})

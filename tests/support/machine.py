@@ -35,12 +35,12 @@ class Kv:
         (entry,) = json.loads(found)
         return {**entry, "Value": base64.b64decode(entry["Value"] or "")}
 
-    def put(self, key: str, value: bytes) -> None:
-        """Write as ``consul kv put`` does: the flags are cleared."""
-        self._call("PUT", f"{self.prefix}/{key}", body=value)
+    def put(self, key: str, value: bytes, *, flags: int | None = None) -> None:
+        """Write as ``consul kv put`` does, which clears the flags; with ``flags`` as the web UI does."""
+        self._call("PUT", f"{self.prefix}/{key}", "" if flags is None else f"flags={flags}", body=value)
 
-    def delete(self, key: str) -> None:
-        self._call("DELETE", f"{self.prefix}/{key}")
+    def delete(self, key: str, *, below: bool = False) -> None:
+        self._call("DELETE", f"{self.prefix}/{key}", "recurse" if below else "")
 
     def clear(self) -> None:
         """Delete everything below the prefix, syncd's own keys too."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.burst import LONGEST_SECONDS, QUIET_SECONDS, Burst
-from syncd.core.rivals import FREE_HEALS, LONGEST_REST, Rivals
+from syncd.core.rivals import FREE_HEALS, LONGEST_REST, Rest, Rivals
 from syncd.core.rivals import QUIET_SECONDS as FORGIVEN
 
 
@@ -24,28 +24,28 @@ def test_a_burst_waits_for_quiet_but_not_for_ever(gaps: list[float]) -> None:
 
 def test_an_edit_or_two_are_healed_at_once() -> None:
     rivals = Rivals()
-    assert [rivals.heal("k", float(now)) for now in range(FREE_HEALS)] == [0.0] * FREE_HEALS
+    assert [rivals.heal(["k"], float(now)) for now in range(FREE_HEALS)] == [()] * FREE_HEALS
     assert rivals.resting(float(FREE_HEALS)) == frozenset()
 
 
 def test_a_rival_is_healed_ever_more_seldom_and_others_are_not_held_up() -> None:
-    rivals, now, rests = Rivals(), 0.0, list[float]()
+    rivals, now, rests = Rivals(), 0.0, list[Rest]()
     for _ in range(20):
-        rests.append(rivals.heal("k", now))
-        assert rivals.resting(now) == (frozenset({"k"}) if rests[-1] else frozenset())
-        assert rivals.next_end(now) == (now + rests[-1] if rests[-1] else None)
-        assert rivals.resting(now + rests[-1]) == frozenset()
-        now += rests[-1]
-    assert rests == sorted(rests)
-    assert rests[-1] == LONGEST_REST
-    assert rivals.heals("k") == 20
-    assert rivals.heal("other", now) == 0.0
+        found = rivals.heal(["k"], now)
+        rests += found
+        assert rivals.resting(now) == frozenset(rest.key for rest in found)
+        assert rivals.next_end(now) == (now + found[0].seconds if found else None)
+        now += found[0].seconds if found else 0.0
+        assert rivals.resting(now) == frozenset()
+    assert [rest.heals for rest in rests] == list(range(FREE_HEALS + 1, 21))
+    seconds = [rest.seconds for rest in rests]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == LONGEST_REST
+    assert rivals.heal(["other"], now) == ()
 
 
 def test_a_rival_that_gave_up_is_forgotten() -> None:
     rivals, now = Rivals(), 0.0
     for _ in range(6):
-        now += rivals.heal("k", now)
-    assert rivals.heal("k", now + FORGIVEN + 1) == 0.0
-    assert rivals.heals("k") == 1
-    assert rivals.heals("never healed") == 0
+        now += sum(rest.seconds for rest in rivals.heal(["k"], now))
+    assert rivals.heal(["k"], now + FORGIVEN + 1) == ()

@@ -77,6 +77,7 @@ def test_every_key_that_can_be_watched_is_in_exactly_one_shard(found: set[str], 
         held = holders(cover, key)
         assert len(held) == 1 if is_watchable(key) else len(held) <= 1
         assert Cover(cover).find(key) == (held[0] if held else None)
+    assert Cover(cover).missing(keys) == [key for key in keys if not holders(cover, key)]
     for shard in cover:
         low, high = span(keys, shard)
         assert keys[low:high] == [key for key in keys if shard.holds(key)]
