@@ -4,8 +4,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.consul import ConsulAgent, start_agent
+
+# A slow or busy machine is no fault of the code: speed is measured in bench/.
+settings.register_profile("syncd", deadline=None)
+settings.load_profile("syncd")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

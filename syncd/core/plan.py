@@ -11,18 +11,22 @@ import msgspec
 
 from syncd.core import guards
 from syncd.core.change import Change, Decision, Operation, Why, decide_unwanted, decide_wanted
-from syncd.core.desired import Base, Commit, Desired
+from syncd.core.desired import Base, Commit, Desired, StoredBaseKey
 from syncd.core.digest import value_hash
 from syncd.core.guards import Refusal, Refused
 from syncd.core.history import Relation
 from syncd.core.live import Entry
 from syncd.core.mark import mark_of
-from syncd.core.record import Record, commits_to_follow
+from syncd.core.record import MAX_ORPHANS, Record, commits_to_follow
 
 WITHHELD: Final = ("orphan", "unproved")
 """The reasons for which a delete waits for an approval, while the rest of the plan goes on."""
 KEPT: Final = ("prune", "ignored")
 """The reasons for which a key stays in the store though git no longer names it."""
+
+
+_ORPHAN: Final = StoredBaseKey(b"", secret=True)
+"""What is known of an orphan that an earlier plan left: that it was syncd's, and no more."""
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -78,6 +82,11 @@ class Plan(msgspec.Struct, frozen=True):
     rebuilt: bool
     partial: bool = False
     lifted: tuple[str, ...] = ()
+
+    @property
+    def orphans(self) -> tuple[str, ...]:
+        """The orphans that stay: the next record remembers them, so that they can still be approved later."""
+        return tuple(change.key for change, why in self.withheld if why == "orphan")[:MAX_ORPHANS]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -180,6 +189,7 @@ def _compare(situation: Situation) -> tuple[list[Change], list[tuple[str, Decisi
     """Decide about every key; return the ordinary changes, in no order, and what is special, in the keys' order."""
     mark, base, record = mark_of(situation.source), situation.base, situation.record
     wanted, live = situation.desired.keys, situation.live
+    orphans = frozenset(record.orphans if record is not None else ())
     trusted = record is not None and record.applied is not None
     doubted = record is not None and record.rebuilt
     changes: list[Change] = []
@@ -190,6 +200,7 @@ def _compare(situation: Situation) -> tuple[list[Change], list[tuple[str, Decisi
         if want is not None and have is not None and have.flags == mark and have.value == want.value:
             continue
         based = base.get(key) if base is not None else None
+        based = _ORPHAN if based is None and key in orphans else based
         decision = None
         if want is not None:
             decision = decide_wanted(key, want, have, based, mark)
@@ -223,8 +234,9 @@ def _foreign(situation: Situation) -> int:
     if situation.only is not None:
         return 0
     mark, wanted, base = mark_of(situation.source), situation.desired.keys, situation.base
+    orphans = situation.record.orphans if situation.record is not None else ()
     return sum(
-        entry.flags != mark and key not in wanted and (base is None or base.get(key) is None)
+        entry.flags != mark and key not in wanted and (base is None or base.get(key) is None) and key not in orphans
         for key, entry in situation.live.items()
     )
 

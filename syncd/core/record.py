@@ -11,6 +11,8 @@ from syncd.core.errors import RecordError
 FORMAT: Final = 1
 MAX_MANIFEST_BYTES: Final = 32 * 1024
 MAX_MESSAGE_CHARACTERS: Final = 500
+MAX_ORPHANS: Final = 200
+"""Orphans that are remembered, 512 bytes each at the most; what is more becomes foreign."""
 MAX_NAME_CHARACTERS: Final = 200
 
 
@@ -52,8 +54,9 @@ class Record(msgspec.Struct, frozen=True):
 
     ``lineage`` is the random id of this source's history in this store, ``epoch`` changes when the store has gone
     back in time. ``rebuilt``: the record was lost once, so marked keys that git never named are deleted only by
-    approval. ``stamp`` is random and new in every write: Consul leaves the index of an equal value where it is, and by
-    its index older batches die.
+    approval. ``orphans`` are keys that git dropped after somebody had edited them: still syncd's to delete, by an
+    approval, though the applied commit no longer names them. ``stamp`` is random and new in every write: Consul leaves
+    the index of an equal value where it is, and by its index older batches die.
     """
 
     format: int
@@ -65,6 +68,7 @@ class Record(msgspec.Struct, frozen=True):
     applying: Applying | None = None
     rebuilt: bool = False
     stamp: str = ""
+    orphans: tuple[str, ...] = ()
 
 
 def encode(record: Record) -> bytes:

@@ -165,6 +165,7 @@ class Applier:
             applied=applied,
             applying=None,
             rebuilt=plan.rebuilt,
+            orphans=plan.orphans,
             stamp=self._draw_id(),
         )
 

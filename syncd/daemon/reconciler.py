@@ -239,4 +239,5 @@ def _stands(plan: Plan, held: Held, revision: Revision) -> bool:
         return False
     applied = record.applied
     same = (applied.commit, applied.worktree) == (revision.commit.id, revision.commit.worktree)
-    return same and applied.digest == digest.render(plan.digest) and record.rebuilt == plan.rebuilt
+    kept = (record.rebuilt, record.orphans) == (plan.rebuilt, plan.orphans)
+    return same and applied.digest == digest.render(plan.digest) and kept

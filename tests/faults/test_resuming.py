@@ -161,6 +161,38 @@ async def test_a_key_that_left_git_unmarked_stays_and_is_shown(scene: Scene) -> 
     assert [(change.key, why) for change, why in outcome.plan.withheld] == [("brain/temperature", "orphan")]
 
 
+async def test_an_orphan_can_still_be_approved_after_later_commits(scene: Scene) -> None:
+    """The control record remembers it, though no commit names it any more."""
+    async with scene.node() as parts:
+        await apply_once(parts)
+        scene.live.put("brain/temperature", "a stranger's")
+        scene.repository.commit({"brain.yaml": "model: second\n"})
+        await apply_once(parts)
+        scene.repository.commit({"brain.yaml": "model: third\n"})
+        outcome = await apply_once(parts)
+        assert outcome.plan is not None
+        assert [(change.key, why) for change, why in outcome.plan.withheld] == [("brain/temperature", "orphan")]
+        waiting = await apply_once(parts)
+        assert waiting.result == "unchanged"
+        assert waiting.plan is not None
+        await apply_once(parts, approving(waiting.plan.hash))
+        assert "brain/temperature" not in scene.live.values()
+        assert (await apply_once(parts)).result == "unchanged"
+
+
+async def test_an_orphan_that_somebody_deleted_is_forgotten(scene: Scene) -> None:
+    async with scene.node() as parts:
+        await apply_once(parts)
+        scene.live.put("brain/temperature", "a stranger's")
+        scene.repository.commit({"brain.yaml": "model: second\n"})
+        await apply_once(parts)
+        scene.live.delete("brain/temperature")
+        outcome = await apply_once(parts)
+        assert outcome.plan is not None
+        assert outcome.plan.withheld == ()
+        assert record_of(scene).orphans == ()
+
+
 async def test_an_invalid_commit_changes_nothing_and_the_last_good_one_stays(scene: Scene) -> None:
     with capture_logs() as logs:
         async with scene.daemon():

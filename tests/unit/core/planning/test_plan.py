@@ -259,3 +259,32 @@ def test_no_value_is_ever_shown_by_accident(show: object) -> None:
 def test_a_revision_in_the_record_names_the_commit() -> None:
     applied = applied_of(Commit("b" * 40), keys=3, digest="00", previous="a" * 40, manifest={"a": "create"})
     assert (applied.commit, applied.previous, applied.manifest) == ("b" * 40, "a" * 40, {"a": "create"})
+
+
+class TestOrphansOfEarlierCommits:
+    """Keys that git dropped after somebody had edited them: the record remembers that they were syncd's."""
+
+    remembered = record(orphans=("old",))
+
+    def test_they_are_still_withheld_and_remembered_further(self) -> None:
+        found = plan({}, {"old": have("edited", 0)}, {}, record=self.remembered)
+        assert [(change.key, why) for change, why in found.withheld] == [("old", "orphan")]
+        assert found.orphans == ("old",)
+        assert found.foreign == 0
+
+    def test_an_approval_deletes_and_forgets_them(self) -> None:
+        found = plan({}, {"old": have("edited", 0)}, {}, record=self.remembered)
+        approved = found.approve(found.hash)
+        assert [(change.operation, change.key) for change in approved.changes] == [(Operation.DELETE, "old")]
+        assert approved.orphans == ()
+
+    def test_they_are_forgotten_once_they_are_gone(self) -> None:
+        assert plan({}, {}, {}, record=self.remembered).orphans == ()
+
+    def test_git_takes_them_back_without_a_takeover(self) -> None:
+        found = plan(tree(old="new"), {"old": have("edited", 0)}, {}, record=self.remembered)
+        assert found.counts == {"update": 1}
+
+    def test_their_values_are_not_shown(self) -> None:
+        found = plan({}, {"old": have("edited", 0)}, {}, record=self.remembered)
+        assert found.withheld[0][0].secret
