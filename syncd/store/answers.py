@@ -1,13 +1,16 @@
 """What Consul answers, as types: only the fields that syncd reads."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from syncd.core.errors import NoLeader, NotWhole, UnknownOutcome, Unreachable
+from syncd.core.documents import UNREADABLE
+from syncd.core.errors import NoLeader, NotWhole, StoreError, UnknownOutcome
 from syncd.core.live import Entry
 from syncd.store.faults import UNKNOWN_HINT, shown
+
+Answer = TypeVar("Answer")
 
 
 class Reply(NamedTuple):
@@ -81,13 +84,13 @@ def failures(body: bytes) -> tuple[str, ...]:
     """Return what the store says of each failing operation of a transaction."""
     try:
         return tuple(each.what for each in _TRANSACTION.decode(body).errors or ())
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return (body[:300].decode(errors="replace"),)
 
 
-def allows(body: bytes) -> bool:
+def allows(body: bytes, where: str) -> bool:
     """Tell whether every question of an authorization was answered with yes."""
-    answers = _AUTHORIZATIONS.decode(body)
+    answers = _read(_AUTHORIZATIONS, body, where)
     return bool(answers) and all(answer.allow for answer in answers)
 
 
@@ -109,10 +112,7 @@ def trusted_index(headers: Mapping[str, str], where: str) -> int:
 
 def only(body: bytes, key: str, where: str) -> Entry:
     """Read the answer to a GET of one key."""
-    try:
-        found = FOUND.decode(body)
-    except msgspec.MsgspecError as error:
-        raise Unreachable(f"the answer is damaged: {error}", where=where) from None
+    found = _read(FOUND, body, where)
     if len(found) != 1 or found[0].key != key:
         raise NotWhole("the answer is about other keys", where=where)
     return found[0].entry()
@@ -120,13 +120,22 @@ def only(body: bytes, key: str, where: str) -> Entry:
 
 def names_below(front: str, body: bytes, where: str) -> list[str]:
     """Read the answer to a GET of the names that begin with ``front``; return what follows it."""
-    try:
-        names = _NAMES.decode(body)
-    except msgspec.MsgspecError as error:
-        raise Unreachable(f"the answer is damaged: {error}", where=where) from None
+    names = _read(_NAMES, body, where)
     if not all(name.startswith(front) for name in names):
         raise NotWhole(f"a list of {front!r} names other keys", where=where)
     return [name[len(front) :] for name in names]
+
+
+def _read(decoder: msgspec.json.Decoder[Answer], body: bytes, where: str) -> Answer:
+    """Decode an answer to a read that came whole; no Consul says anything else."""
+    try:
+        return decoder.decode(body)
+    except UNREADABLE:
+        raise StoreError(
+            f"what answers is not a Consul API: it says {shown(body[:200])!r}",
+            where=where,
+            hint="the address is HOST:PORT of Consul's HTTP API, 8500 by default",
+        ) from None
 
 
 def body_of(reply: Reply) -> bytes:

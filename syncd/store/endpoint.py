@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,7 +29,7 @@ _FALSE: Final = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A parsed address; ``socket`` is the path of a unix socket or "", ``path`` what stands before ``/v1``.
+    """A parsed address; ``socket`` is the path of a unix socket or "".
 
     ``port`` 0 means the scheme's own.
     """
@@ -38,7 +38,6 @@ class Address(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8500
     socket: str = ""
-    path: str = ""
 
     def __str__(self) -> str:
         if self.socket:
@@ -49,7 +48,7 @@ class Address(msgspec.Struct, frozen=True):
     def base(self) -> str:
         """The URL that a request's path is put behind; a unix socket needs a host's name all the same."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{self.path}"
+        return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}"
 
 
 class Endpoint:
@@ -196,7 +195,9 @@ def _split(rest: str, scheme: str) -> Address:
         raise wrong from None
     if not is_host or port == 0 or parts.query or parts.fragment or any(char.isspace() for char in rest):
         raise wrong
-    return Address(scheme, host, port or 0, path=quote(parts.path.rstrip("/"), safe="/"))
+    if parts.path.rstrip("/"):
+        raise ValueError(f"{rest!r} has a path; give HOST:PORT of Consul's HTTP API alone")
+    return Address(scheme, host, port or 0)
 
 
 def _is_host(host: str) -> bool:

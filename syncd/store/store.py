@@ -7,6 +7,7 @@ import msgspec
 
 from syncd.core import keys
 from syncd.core.desired import DesiredKey
+from syncd.core.documents import UNREADABLE
 from syncd.core.errors import Conflict, Denied, NoLeader, NotFound, NotWhole, StoreError, UnknownOutcome
 from syncd.core.live import Entry, Listing
 from syncd.store.answers import (
@@ -121,7 +122,7 @@ class Store:
             if "ACL support disabled" in error.message:
                 return True
             raise
-        return allows(body)
+        return allows(body, f"rights at {self._endpoint}")
 
     async def leader(self) -> str:
         """Name the server that leads; NoLeader where there is none."""
@@ -135,7 +136,7 @@ class Store:
         try:
             body: bytes = await self._client.http.get(body_of, "/v1/agent/self")
             agent = AGENT.decode(body)
-        except (Denied, msgspec.MsgspecError):
+        except (Denied, *UNREADABLE):
             agent = Agent()
         version = agent.config.version
         if version.endswith(_EMBEDDED):
@@ -202,7 +203,7 @@ class Store:
                         gathering.add(pieces.feed(portion))
                 if wanted:
                     gathering.add(pieces.close())
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 raise NotWhole(f"the list is damaged: {error}", where=gathering.where) from None
         return index
 
@@ -223,7 +224,7 @@ class Store:
             raise StoreError("the store knows no transactions", where=where, hint="is this a Consul's address?")
         try:
             return written_index(reply.body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise UnknownOutcome(f"the answer is damaged: {error}", where=where, hint=UNKNOWN_HINT) from None
 
     async def _put(self, key: str, value: bytes, flags: int, index: int) -> int:

@@ -115,7 +115,7 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
             return callback(reply)
         except consul.exceptions.NotFound:
             raise NotFound(shown(reply.body), where=f"{method} {path} at {self._endpoint}") from None
-        except (consul.exceptions.ConsulException, ValueError, LookupError, TypeError):
+        except (consul.exceptions.ConsulException, ValueError, LookupError, TypeError, RecursionError):
             # What py-consul's own callbacks raise on an answer that is not what they expect.
             raise self._damaged(reply, method, path) from None
 

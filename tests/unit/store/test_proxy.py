@@ -295,7 +295,7 @@ async def test_an_answer_about_another_key_is_not_believed(store: Store, proxy: 
     with pytest.raises(NotWhole):
         await store.get("a")
     proxy.when(KV, answer(200, b"<html>", headers="X-Consul-Index: 5\r\n"))
-    with pytest.raises(Unreachable):
+    with pytest.raises(StoreError, match="is not a Consul API"):
         await store.get("a")
 
 
@@ -391,3 +391,14 @@ async def test_a_gateway_that_asks_for_credentials_is_no_store_without_acls(stor
     with pytest.raises(StoreError, match="who are you") as caught:
         await store.may_write()
     assert "CONSUL_HTTP_AUTH" in caught.value.hint
+
+
+@pytest.mark.parametrize("page", [b"<html>Sign in</html>", b"\xff", b"[" * 100_000, b"{}"])
+async def test_a_web_page_in_place_of_an_answer_is_a_store_error(store: Store, proxy: Proxy, page: bytes) -> None:
+    proxy.when(anything, answer(200, page), times=None)
+    with pytest.raises(StoreError, match="is not a Consul API"):
+        await store.may_write()
+    for ask in (store.listing(), store.names(), store.own("revision"), store.leader(), store.create_session("x", 15)):
+        with pytest.raises(StoreError):
+            await ask
+    assert await store.describe() == f"Consul at {proxy.address}"
