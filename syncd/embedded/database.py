@@ -88,7 +88,7 @@ def _lock(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        hint = "stop the other syncd, or name another file"
+        hint = "stop the other syncd, or give this one a --state-directory (or, for store serve, a --data) of its own"
         raise StateError("the database is in use by another process", where=str(path), hint=hint) from error
     return lock
 

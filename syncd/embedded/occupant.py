@@ -6,6 +6,7 @@ from msgspec import Struct
 
 _PATIENCE = ClientTimeout(total=1.0)
 _MARK = "+syncd."
+ANOTHER = "another syncd's store"
 
 
 class _Config(Struct):
@@ -25,4 +26,4 @@ async def describe(address: str) -> str:
         return "something that is not a Consul"
     except (TimeoutError, ClientError, OSError):
         return "something that does not answer as a Consul does"
-    return "another syncd" if _MARK in version else f"a Consul {version} agent"
+    return ANOTHER if _MARK in version else f"a Consul {version} agent"

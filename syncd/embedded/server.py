@@ -9,7 +9,7 @@ from aiohttp import web
 from syncd.core.errors import SyncdError
 from syncd.embedded.http import routes
 from syncd.embedded.node import Node
-from syncd.embedded.occupant import describe
+from syncd.embedded.occupant import ANOTHER, describe
 
 _LONGEST_PATH = 65_536  # a key of 4 KB is 12 KB when it is escaped
 _BACKLOG = 1024
@@ -73,10 +73,16 @@ async def _listen(host: str, port: int) -> socket.socket:
         where = f"{host}:{port}"
         if problem.errno == errno.EADDRINUSE:
             found = await describe(f"http://{_url_host(host)}:{port}")
-            hint = "stop it, or choose another port: `make run PORT=…`, `--embedded-port …`"
-            raise SyncdError(f"the port is taken by {found}", where=where, hint=hint) from problem
+            raise SyncdError(f"the port is taken by {found}", where=where, hint=_way_out(found)) from problem
         text = f"the embedded store cannot listen: {problem.strerror}"
         raise SyncdError(text, where=where, hint="choose another host or port") from problem
+
+
+def _way_out(found: str) -> str:
+    """Say what helps; only one syncd at a time can use a clone's store, whatever port it is given."""
+    hint = "stop it, or choose another port: `make run PORT=…`, `--embedded-port …`"
+    own = "; a second one of the same clone needs a --state-directory of its own too (SYNCD_STATE_DIRECTORY=…)"
+    return hint + own if found == ANOTHER else hint
 
 
 def _url_host(host: str) -> str:

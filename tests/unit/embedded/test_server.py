@@ -98,7 +98,9 @@ async def refusal(tmp_path: Path, port: int) -> SyncdError:
 
 
 async def test_a_port_of_another_syncd_is_named(server: Server, tmp_path: Path) -> None:
-    assert (await refusal(tmp_path, port_of(server.address))).message == "the port is taken by another syncd"
+    error = await refusal(tmp_path, port_of(server.address))
+    assert error.message == "the port is taken by another syncd's store"
+    assert "--state-directory" in error.hint
 
 
 async def test_a_port_of_a_consul_is_named(consul: ConsulAgent, tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ async def test_a_database_in_use_is_an_error_and_the_port_is_let_go(server: Serv
 
 
 async def test_who_starts_twice_is_told_of_the_port_not_of_the_database(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(SyncdError, match="the port is taken by another syncd"):
+    with pytest.raises(SyncdError, match="the port is taken by another syncd's store"):
         await start(tmp_path / "store.db", port=port_of(server.address))
 
 
