@@ -21,7 +21,7 @@ from yaml.events import (
 from yaml.reader import ReaderError
 
 from syncd.core.mapping.limits import MAX_ALIASES, MAX_NODES, check_depth
-from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Spot, shown
+from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Spot
 
 _ONE_DOCUMENT: Final = "keep one document in a file"
 _STARTS: Final[dict[type, type[Map] | type[List]]] = {MappingStartEvent: Map, SequenceStartEvent: List}
@@ -94,12 +94,13 @@ class _Composer:
         self._aliases += 1
         if self._aliases > MAX_ALIASES:
             raise Fault("too-many-aliases", mark, f"the file has more than {MAX_ALIASES:,} aliases", "use fewer")
-        name = event.anchor or ""
-        node = self._anchors.get(name)
+        node = self._anchors.get(event.anchor or "")
+        # Neither message names the anchor: an unquoted secret may begin with an asterisk.
         if node is None:
-            raise Fault("undefined-alias", mark, f"no anchor {shown(name)} stands before this alias")
+            hint = "quote it if it is meant as text"
+            raise Fault("undefined-alias", mark, "no anchor of this name stands before the alias", hint)
         if node in self._open:
-            raise Fault("self-reference", mark, f"the anchor {shown(name)} holds an alias to itself")
+            raise Fault("self-reference", mark, "the anchor holds an alias to itself")
         return node
 
 

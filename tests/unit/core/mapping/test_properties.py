@@ -21,6 +21,34 @@ DOCUMENTS = st.dictionaries(
 POLICIES = st.builds(Policy, lists=st.sampled_from(("json", "index")), secret=st.sampled_from((False, True, ("a*",))))
 YAML_LIKE = st.text(alphabet="ab01:-?[]{}&*!|>'\"%@`,#<~./ \n\t\r\\x\0\ufeff\x85é", max_size=60).map(str.encode)
 
+MARKER = "TOPSECRET9"
+HOSTILE = tuple(
+    form.replace("M", MARKER)
+    for form in (
+        "!M",
+        "!!M x",
+        "!<M> x",
+        "!M!x y",
+        "*M",
+        "&M [*M]",
+        "[a, *M]",
+        "[!M b]",
+        "!json [!M c]",
+        "!!int M",
+        "!!binary M*",
+        "[.inf, M",
+        "'M",
+        '"M',
+        '"\\M"',
+        "|M",
+        "@M",
+        "`M",
+        "%M",
+        "M\x01",
+        "[M, \x85]",
+    )
+)
+
 
 def flat(document: object, at: str) -> dict[str, bytes]:
     if isinstance(document, dict):
@@ -120,3 +148,18 @@ def test_no_nesting_crashes_the_process(path: str) -> None:
         [sys.executable, "-c", program], input=json.dumps(DEEP), text=True, capture_output=True, check=True
     )
     assert done.stdout.splitlines() == ["error"] * len(DEEP)
+
+
+@given(
+    st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=3),
+    st.text(alphabet="ab01-[]&*!|>'\"%@`,#<~./ \t\\\x00\x85", max_size=8),
+    st.sampled_from(("f.yaml", "f.json")),
+    st.sampled_from((True, ("f/key*",))),
+)
+def test_no_problem_of_a_secret_file_shows_a_value(
+    values: list[str], noise: str, path: str, secret: bool | tuple[str, ...]
+) -> None:
+    quote = '"' if path == "f.json" else ""
+    text = "".join(f"{quote}key{number}{quote}: {value}{noise}\n" for number, value in enumerate(values))
+    file = parse_file(path, (f"{{{text}}}" if quote else text).encode(), Policy(secret=secret), "")
+    assert all(MARKER not in f"{each.message} {each.hint} {each.snippet}" for each in file.problems)
