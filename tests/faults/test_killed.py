@@ -99,7 +99,7 @@ class Attempt:
 
     async def prepare(self) -> None:
         """Apply the first commit, and let a stranger write."""
-        async with self._node(source__branch="before") as it:
+        async with self._node("before") as it:
             assert (await apply_once(it)).result == "applied"
         for key, value in FOREIGN.items():
             self.live.put(key, value)
@@ -130,9 +130,9 @@ class Attempt:
         right = {key for key, entry in self._landed.items() if wanted.get(key) == entry.value.decode()}
         assert {key: found[key] for key in right} == {key: self._landed[key] for key in right}
 
-    def _node(self, **more: str) -> AbstractAsyncContextManager[Parts]:
+    def _node(self, branch: str = "main") -> AbstractAsyncContextManager[Parts]:
         state = self._home / "state"
-        return node(self._repository, self.live.agent.address, self.live.prefix, state, **more)
+        return node(self._repository, self.live.agent.address, self.live.prefix, state, source__branch=branch)
 
     async def _applied_at_last(self) -> bool:
         return self._is_applied()
