@@ -11,7 +11,7 @@ import msgspec
 from syncd.cli.output import paint, to_json
 from syncd.core.errors import SettingsError, SyncdError
 from syncd.core.problems import Problem, TreeError
-from syncd.core.text import printable
+from syncd.core.text import count, printable
 
 USAGE: Final = 64  # sysexits.h: EX_USAGE; click's own 2 means "there are changes" here
 _WIDEST_SNIPPET: Final = 100
@@ -54,11 +54,6 @@ def render_problems(problems: Iterable[Problem], stream: TextIO) -> Iterator[str
         yield from _place(problem.where)
         yield from _snippet(problem)
         yield from _advice(problem.hint, stream)
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _head(severity: str, message: str, stream: TextIO) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from syncd.core.errors import SyncdError
+from syncd.core.text import count
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -33,9 +34,10 @@ def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write new files below a folder: all of them, or none at all; what is there already is an error."""
     existing = sorted(name for name in files if os.path.lexists(folder / name))
     if existing:
+        are = "is" if len(existing) == 1 else "are"
         listed = "".join(f"\n  {name}" for name in existing)
         raise SyncdError(
-            f"{len(existing)} files are there already:{listed}",
+            f"{count(len(existing), 'file')} {are} there already:{listed}",
             where=str(folder),
             hint="nothing was written; move them away, or choose a folder with --into",
         )

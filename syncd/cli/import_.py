@@ -9,7 +9,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd.cli.errors import count
 from syncd.cli.files import add_files
 from syncd.cli.options import STORE, output_option, with_settings
 from syncd.cli.output import print_json
@@ -17,6 +16,7 @@ from syncd.cli.running import run
 from syncd.core import keys
 from syncd.core.errors import GitError, SyncdError
 from syncd.core.mapping.writing import write_tree
+from syncd.core.text import count
 from syncd.settings import Settings
 
 _MOST_LISTED: Final = 10
@@ -90,7 +90,7 @@ def _exported(text: bytes, prefix: str, where: str) -> list[tuple[str, bytes]]:
 
 def _outside(names: list[str], prefix: str, where: str) -> Outside:
     shown = "\n".join(f"  {name}" for name in names[:_MOST_LISTED])
-    more = f"\n  and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    more = f"\n  and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
     return Outside(
         f"{count(len(names), 'key')} not below the prefix {prefix!r}:\n{shown}{more}",
         where=where,

@@ -21,7 +21,7 @@ def shown_value(value: bytes) -> str:
     try:
         return printable(value.decode())
     except UnicodeDecodeError:
-        return f"({len(value)} bytes)"
+        return f"({len(value):,} bytes)"
 
 
 def json_value(value: bytes) -> str | dict[str, str]:

@@ -106,7 +106,7 @@ def _shown(value: SavedValue | None) -> str:
     if value is None:
         return ""
     if value.base64 is not None:
-        return f"({len(value.base64)} bytes, {shown_hash(value.base64)})"
+        return f"({len(value.base64):,} bytes, {shown_hash(value.base64)})"
     return value.hash if value.hash is not None else value.text or ""
 
 
@@ -124,13 +124,13 @@ def _difference(before: str, after: str, stream: TextIO) -> Iterator[str]:
         colour = {"-": "red", "+": "green", "@": "cyan"}.get(line[0])
         yield paint(printable(_cut(line)), stream, fg=colour)
     if len(lines) > _MOST_LINES:
-        yield f"… and {len(lines) - _MOST_LINES} more lines"
+        yield f"… and {len(lines) - _MOST_LINES:,} more lines"
 
 
 def _cut(line: str) -> str:
     if len(line) <= _MOST_CHARACTERS:
         return line
-    return f"{line[:_MOST_CHARACTERS]}… ({len(line) - 1} characters)"
+    return f"{line[:_MOST_CHARACTERS]}… ({len(line) - 1:,} characters)"
 
 
 def _left(left: Iterable[SavedLeft], stream: TextIO) -> Iterator[str]:

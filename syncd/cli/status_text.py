@@ -1,14 +1,13 @@
 """How things stand, at one glance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, TextIO
 
-from syncd.cli.errors import count
 from syncd.cli.output import paint
 from syncd.cli.standing import Drift, Live, Next, Ordered, Standing, Tip
 from syncd.core.desired import Commit
 from syncd.core.record import Applied
-from syncd.core.text import printable
+from syncd.core.text import count, printable, some
 
 _RELATIONS: Final = {
     "same": "the tip is applied",
@@ -61,7 +60,7 @@ def _tip(tip: Tip, now: float) -> Iterator[_Fact]:
         yield "tip", f"{tip.commit.short} is invalid and changes nothing; the first problems of syncd validate:", "red"
         yield from (("", f"{problem.where}: {problem.message}", "red") for problem in tip.problems)
     if tip.edits:
-        yield "edits", f"{_some(tip.edits)}: not committed, so not applied; commit, or use --worktree", "yellow"
+        yield "edits", f"{some(tip.edits, 10)}: not committed, so not applied; commit, or use --worktree", "yellow"
 
 
 def _applied(live: Live, now: float) -> Iterator[_Fact]:
@@ -96,7 +95,7 @@ def _drift(drift: Drift, base: str) -> _Fact:
         return "drift", "nothing is applied" if base == "none" else f"not known{note}", None
     if drift.count == 0:
         return "drift", f"none{note}", None
-    return "drift", f"{count(drift.count, 'key')}: {_some(drift.keys, drift.count)}{note}", "yellow"
+    return "drift", f"{count(drift.count, 'key')}: {some(drift.keys, 10, total=drift.count)}{note}", "yellow"
 
 
 def _next(following: Next) -> Iterator[_Fact]:
@@ -128,9 +127,3 @@ def _ago(time: float, now: float) -> str:
     seconds = max(0, int(now - time))
     size, unit = next((pair for pair in _UNITS if seconds >= 2 * pair[0]), _UNITS[-1])
     return f"{count(seconds // size, unit)} ago"
-
-
-def _some(names: Iterable[str], total: int | None = None) -> str:
-    every = tuple(names)
-    more = (total or len(every)) - len(every[:10])
-    return ", ".join(every[:10]) + (f" and {more} more" if more else "")

@@ -5,12 +5,13 @@ import sys
 import click
 import msgspec
 
-from syncd.cli.errors import count, render_problems
+from syncd.cli.errors import render_problems
 from syncd.cli.options import SOURCE, at_option, output_option, with_settings
 from syncd.cli.output import print_json
 from syncd.cli.reading import in_repository, read
 from syncd.cli.running import run
 from syncd.core.problems import Problem, TreeError
+from syncd.core.text import count
 from syncd.git.source import Revision
 from syncd.settings import Settings
 

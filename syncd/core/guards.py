@@ -7,6 +7,7 @@ import msgspec
 
 from syncd.core.errors import SyncdError
 from syncd.core.history import Relation
+from syncd.core.text import count, some
 
 
 class Guard(StrEnum):
@@ -67,7 +68,7 @@ def empty(owned: int) -> Refusal:
     """Refuse a tree without a single key where there are keys."""
     return Refusal(
         Guard.EMPTY,
-        f"the tree holds no key at all, while {owned} keys stand in the store",
+        f"the tree holds no key at all, while syncd has {count(owned, 'key')} in the store",
         "check source.path and the last commit",
     )
 
@@ -76,26 +77,27 @@ def mass_delete(deletes: int, owned: int) -> Refusal:
     """Refuse to delete a large share of the keys."""
     return Refusal(
         Guard.MASS_DELETE,
-        f"{deletes} of {owned} keys would be deleted (more than {delete_limit(owned)})",
+        f"{deletes:,} of {count(owned, 'key')} would be deleted (more than {delete_limit(owned):,})",
         "look at the plan: syncd plan",
     )
 
 
 def first_contact(takeovers: int) -> Refusal:
     """Refuse to overwrite, on the very first apply, values that somebody else wrote."""
+    have = "has another value" if takeovers == 1 else "have other values"
     return Refusal(
         Guard.FIRST_CONTACT,
-        f"this is the first apply to this prefix, and {takeovers} keys there have other values than the tree",
+        f"this is the first apply to this prefix, and {count(takeovers, 'key')} there {have} than the tree",
         "look at the plan, or bring the live values into git first: syncd import",
     )
 
 
 def conflict(keys: tuple[str, ...]) -> Refusal:
     """Refuse to touch keys that another source, a session or ``consul lock`` holds."""
-    shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+    belong = "belongs" if len(keys) == 1 else "belong"
     return Refusal(
         Guard.CONFLICT,
-        f"{len(keys)} keys belong to another source, a session or consul lock: {shown}",
+        f"{count(len(keys), 'key')} {belong} to another source, a session or consul lock: {some(keys)}",
         "take them out of the tree, or free them in the store",
     )
 
@@ -122,7 +124,7 @@ def history(relation: Relation, held: tuple[str, ...], target: str) -> Refusal |
         return Refusal(
             Guard.REWRITTEN,
             f"commit {new} does not follow what the store holds ({old}): history was rewritten",
-            "check who forced the push",
+            "amend, rebase, reset and a forced push do that; look at the plan: syncd plan; if it is meant, approve it",
         )
     if relation is Relation.UNKNOWN:
         return Refusal(

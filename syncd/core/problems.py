@@ -37,7 +37,7 @@ class TreeError(SyncdError):
 
     def __init__(self, problems: tuple[Problem, ...], *, commit: str = "") -> None:
         first = problems[0]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
         super().__init__(f"{first.message}{more}", where=first.where, hint=first.hint)
         self.problems = problems
         self.commit = commit

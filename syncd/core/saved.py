@@ -9,6 +9,7 @@ from syncd.core.digest import shown_hash
 from syncd.core.documents import UNREADABLE
 from syncd.core.errors import SyncdError
 from syncd.core.plan import Plan
+from syncd.core.text import some
 
 FORMAT: Final = 1
 
@@ -119,8 +120,7 @@ def demand_same(saved: SavedPlan, now: SavedPlan) -> None:
         return
     before, after = set(saved.changes), set(now.changes)
     moved = sorted({change.key for change in before ^ after})
-    shown = ", ".join(moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
-    what = f"these keys moved: {shown}" if moved else "the control record or the guards moved"
+    what = f"these keys moved: {some(moved)}" if moved else "the control record or the guards moved"
     raise PlanMoved(
         f"the saved plan no longer holds: {what}", hint="look at the new one: syncd plan; nothing was changed"
     )

@@ -1,8 +1,21 @@
 """Text that people see on a terminal."""
 
+from collections.abc import Sequence
+
 
 def printable(text: str) -> str:
     """Escape whatever could steer a terminal or break a line: commit messages and values come from anybody."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def some(names: Sequence[str], most: int = 5, *, total: int | None = None) -> str:
+    """Name the first few; ``total`` is how many there are where not all are given."""
+    more = (total or len(names)) - len(names[:most])
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more else "")

@@ -79,7 +79,7 @@ def _of_server(status: int, text: str, *, write: bool, where: str) -> StoreError
 def refused(failures: Iterable[str], where: str) -> StoreError:
     """Name the error of a transaction that was rolled back; an ACL's denial arrives like a lost race."""
     texts = tuple(failures)
-    said = "; ".join(texts[:3]) + ("" if len(texts) <= 3 else f"; and {len(texts) - 3} more")
+    said = "; ".join(texts[:3]) + ("" if len(texts) <= 3 else f"; and {len(texts) - 3:,} more")
     if any("Permission denied" in text for text in texts):
         return Denied(f"the token may not: {said}", where=where, hint=DENIED_HINT)
     return Conflict(f"the store has moved: {said}", failures=texts, where=where, hint="nothing was written")

@@ -14,6 +14,7 @@ from syncd.core.mapping.file import EXTENSIONS
 from syncd.core.mapping.quoting import write_key, write_value
 from syncd.core.mapping.rules_file import RULES_FILE
 from syncd.core.mapping.walk import key_fault
+from syncd.core.text import count
 
 _MAX_LEVELS: Final = 24
 """Of mappings in a file that is written; deeper keys stand there with slashes. Below what is read back."""
@@ -29,7 +30,8 @@ class Unwritable(SyncdError):
     def __init__(self, keys: dict[str, str]) -> None:
         listed = "\n".join(f"  {key!r}: {reason}" for key, reason in sorted(keys.items()))
         super().__init__(
-            f"{len(keys)} keys cannot be written as a tree:\n{listed}", hint="delete or rename them in the store first"
+            f"{count(len(keys), 'key')} cannot be written as a tree:\n{listed}",
+            hint="delete or rename them in the store first",
         )
         self.keys = keys
 

@@ -36,7 +36,7 @@ def test_new_files_are_added_in_new_folders(tmp_path: Path) -> None:
 
 def test_a_link_that_leads_nowhere_counts_as_there(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").symlink_to("nowhere")
-    with pytest.raises(SyncdError, match="1 files are there already"):
+    with pytest.raises(SyncdError, match="1 file is there already"):
         add_files(tmp_path, {"x.yaml": b"1", "y.yaml": b"2"})
     assert [path.name for path in tmp_path.iterdir()] == ["x.yaml"]
 

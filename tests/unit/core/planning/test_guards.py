@@ -2,6 +2,7 @@
 
 import pytest
 
+from syncd.core import guards as texts
 from syncd.core.guards import Guard, Refused, too_many_deletes
 from syncd.core.history import Relation, gravest
 from syncd.core.plan import Plan
@@ -33,7 +34,7 @@ def test_more_deletes_than_ten_and_a_tenth_need_a_person(owned: int, limit: int,
         assert guards(without(limit, owned, marks_only=marks_only)) == []
         (refusal,) = without(limit + 1, owned, marks_only=marks_only).refusals
         assert refusal.guard is Guard.MASS_DELETE
-        assert refusal.message == f"{limit + 1} of {owned} keys would be deleted (more than {limit})"
+        assert refusal.message == f"{limit + 1} of {owned:,} keys would be deleted (more than {limit})"
 
 
 def test_a_rename_of_many_keys_is_a_mass_delete_too() -> None:
@@ -61,7 +62,7 @@ def test_an_empty_tree_is_refused_even_where_the_store_was_emptied() -> None:
 def test_an_empty_tree_after_an_empty_tree_still_deletes_nothing_unasked() -> None:
     found = plan({}, {"stray": have("v")}, {}, record=record())
     assert guards(found) == ["empty"]
-    assert found.refusals[0].message == "the tree holds no key at all, while 1 keys stand in the store"
+    assert found.refusals[0].message == "the tree holds no key at all, while syncd has 1 key in the store"
 
 
 def test_an_empty_tree_with_a_lost_record_is_refused_and_withholds_every_delete() -> None:
@@ -199,3 +200,16 @@ def test_a_refusal_shows_no_value() -> None:
     found = plan(wanted, {"a": have("s3cret-old", THEIRS)}, {}, record=None)
     assert found.refusals
     assert "s3cret" not in "".join(str(refusal) for refusal in found.refusals)
+
+
+def test_a_single_key_is_spoken_of_as_one() -> None:
+    assert "1 key there has another value than" in texts.first_contact(1).message
+    assert "1,200 keys there have other values than" in texts.first_contact(1_200).message
+    assert texts.conflict(("a",)).message.startswith("1 key belongs to")
+    assert texts.conflict(tuple("abcdefg")).message.endswith("a, b, c, d, e and 2 more")
+
+
+def test_a_rewritten_history_names_what_rewrites_it_besides_a_push() -> None:
+    refusal = texts.history(Relation.REWRITTEN, ("a" * 40,), "b" * 40)
+    assert refusal is not None
+    assert all(word in refusal.hint for word in ("amend", "rebase", "reset", "forced push", "approve"))
