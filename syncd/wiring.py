@@ -16,6 +16,7 @@ from syncd.daemon.healer import Healer
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
 from syncd.daemon.reconciler import Reconciler
+from syncd.daemon.report import Report
 from syncd.daemon.state import State
 from syncd.daemon.supervisor import Daemon
 from syncd.daemon.survey import Survey
@@ -73,6 +74,7 @@ class Parts(msgspec.Struct, frozen=True):
             self.reconciler(lease),
             Observer(self.store, self.survey, clock=boot_time, draw=random.random),
             lease,
+            Report(self.settings.source.path, self.address),
             worktree=self.settings.source.worktree,
             interval=self.settings.store.reconcile,
             draw=random.random,

@@ -32,6 +32,7 @@ class Lease:
         self._term = Term(0.0, 0.0)
         self._turn = asyncio.Lock()
         self._doubt = asyncio.Event()
+        self._failing = False
         self.state = LeaseState.IDLE
         self.session = ""
         self.holder = ""
@@ -95,11 +96,18 @@ class Lease:
         try:
             async with asyncio.timeout(self._ttl / 3), self._turn:
                 await self._renew()
+            self._failing = False
         except TimeoutError:
-            log.warning("lease could not be renewed", error="no answer in time")
+            self._complain("no answer in time")
         except SyncdError as error:
-            log.warning("lease could not be renewed", error=str(error))
+            self._complain(str(error))
         return led and not self.leading
+
+    def _complain(self, why: str) -> None:
+        """Tell that renewals fail when they begin to, not every few seconds."""
+        if not self._failing:
+            log.warning("lease could not be renewed", error=why)
+        self._failing = True
 
     async def resign(self) -> None:
         """Release, then destroy: in that order the next node need not wait."""

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
+from syncd.core import advice
 from syncd.core.change import Change, Operation
 from syncd.core.digest import shown_hash
-from syncd.core.errors import Kind, SyncdError
+from syncd.core.errors import Conflict, Kind, SyncdError
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
 from syncd.daemon.reconciler import Outcome
@@ -28,9 +29,14 @@ _DONE: Final = {
 
 
 class Report:
-    """Logs outcomes and errors as they change; says nothing where nothing is new."""
+    """Logs outcomes and errors as they change; says nothing where nothing is new.
 
-    def __init__(self) -> None:
+    ``root`` is the tree's path in the repository, ``address`` the store's: what is named must be found by who reads it.
+    """
+
+    def __init__(self, root: str, address: str) -> None:
+        self._root = root
+        self._address = address
         self._told: dict[str, str] = {}
         self._edits: tuple[str, ...] = ()
         self._drift: dict[str, str] = {}
@@ -40,14 +46,14 @@ class Report:
         plan = outcome.plan
         self._reported(outcome)
         if outcome.healed and plan is not None:
-            _healed(plan)
+            self._healed(plan)
             self._withheld(plan)
         elif outcome.result == "applied" and plan is not None:
             self._told.pop("withheld", None)
             self._told["outcome"] = _in_sync(plan)
-            _applied(plan)
+            self._applied(plan)
         elif outcome.result == "refused" and plan is not None:
-            self._once("outcome", f"refused {plan.hash}", lambda: _refused(plan))
+            self._once("outcome", f"refused {plan.hash}", lambda: self._refused(plan))
         elif outcome.result == "standby":
             self._once("outcome", f"standby {outcome.holder}", lambda: log.info("standing by", leader=outcome.holder))
         elif outcome.result == "paused":
@@ -64,15 +70,15 @@ class Report:
     def source_error(self, error: SyncdError | None) -> None:
         """Tell what is wrong with the desired state when it begins; None: nothing is."""
         if error is not None:
-            self._once("source", str(error), lambda: _error(error))
+            self._once("source", str(error), lambda: self._error(error))
         elif self._told.pop("source", None):
             log.info("the desired state can be read again")
 
     def store_error(self, error: SyncdError | None) -> None:
         """Tell what keeps a pass from its end when it begins; None: nothing does."""
         if error is not None:
-            self._once("store", f"{type(error).__name__} {error}", lambda: _error(error))
-        elif self._told.pop("store", None):
+            self._once("store", f"{type(error).__name__} {error}", lambda: self._error(error))
+        elif not self._told.pop("store", "Conflict").startswith("Conflict"):
             log.info("works again")
 
     def edits(self, paths: tuple[str, ...]) -> None:
@@ -91,7 +97,7 @@ class Report:
         known, looked = self._drift, outcome.looked
         self._drift = {key: value for key, value in known.items() if looked is not None and key not in looked} | seen
         for change in news[:MAX_CHANGES]:
-            log.warning("drift is reported and left", key=change.key, **_drifted(change))
+            log.warning("drift is reported and left", key=change.key, **self._drifted(change))
         if len(news) > MAX_CHANGES:
             log.warning("more keys drifted", count=len(news) - MAX_CHANGES)
 
@@ -102,7 +108,7 @@ class Report:
                 "withheld",
                 plan.hash,
                 lambda: log.warning(
-                    "deletes wait for an approval", count=len(plan.withheld), keys=keys, hint=_approve_hint(plan)
+                    "deletes wait for an approval", count=len(plan.withheld), keys=keys, hint=self._approve_hint(plan)
                 ),
             )
 
@@ -110,6 +116,83 @@ class Report:
         if self._told.get(topic) != what:
             self._told[topic] = what
             tell()
+
+    def _applied(self, plan: Plan) -> None:
+        for change in plan.changes[:MAX_CHANGES]:
+            log.info(_DONE[change.operation], key=change.key, **self._values(change))
+        if len(plan.changes) > MAX_CHANGES:
+            log.info("more keys changed", count=len(plan.changes) - MAX_CHANGES)
+        commit = plan.commit
+        log.info(
+            "applied",
+            commit=commit.short,
+            author=commit.author,
+            message=commit.message.partition("\n")[0],
+            keys=plan.keys,
+            **plan.counts,
+        )
+
+    def _healed(self, plan: Plan) -> None:
+        for change in plan.changes[:MAX_CHANGES]:
+            log.warning(
+                "healed" if change.operation is not Operation.MARK else "marked", key=change.key, **self._values(change)
+            )
+        if len(plan.changes) > MAX_CHANGES:
+            log.warning("more keys were healed", count=len(plan.changes) - MAX_CHANGES)
+        if any(change.operation is not Operation.MARK for change in plan.changes):
+            log.warning(
+                "the store was changed behind git's back, and git wins",
+                commit=plan.commit.short,
+                keys=len(plan.changes),
+                hint="to keep a change, put it into the file and line named above and commit",
+            )
+
+    def _drifted(self, change: Change) -> dict[str, str]:
+        """Show what git says as old and what stands in the store as new."""
+        shown = self._values(change)
+        live = shown.get("old", "(missing)")
+        return {"git": shown["new"], "live": live, "at": shown["at"]}
+
+    def _values(self, change: Change) -> dict[str, str]:
+        shown: dict[str, str] = {}
+        if change.before is not None and change.operation is not Operation.MARK:
+            shown["old"] = shown_value(change.before.value, secret=change.secret)
+        if change.wanted is not None:
+            shown["new"] = shown_value(change.wanted.value, secret=change.secret)
+            wanted = change.wanted
+            shown["at"] = self._place(f"{wanted.path}:{wanted.line}:{wanted.column}")
+        return shown
+
+    def _refused(self, plan: Plan) -> None:
+        for refusal in plan.refusals:
+            log.error("refused", guard=refusal.guard.value, why=refusal.message, hint=refusal.hint)
+        if plan.needs_approval:
+            log.error(
+                "nothing was changed; a person must decide", commit=plan.commit.short, hint=self._approve_hint(plan)
+            )
+
+    def _approve_hint(self, plan: Plan) -> str:
+        return f"{advice.plan(self._address)}, then {advice.approve(plan.hash, self._address)}"
+
+    def _place(self, path: str) -> str:
+        """Name a file from the repository's root, where a terminal finds it."""
+        return f"{self._root}/{path}" if self._root else path
+
+    def _error(self, error: SyncdError) -> None:
+        if isinstance(error, TreeError):
+            for problem in error.problems[:MAX_PROBLEMS]:
+                log.error("invalid", at=self._place(problem.where), why=problem.message, **_given(hint=problem.hint))
+            log.error(
+                "the commit is invalid and changes nothing",
+                commit=error.commit[:7],
+                problems=len(error.problems),
+                hint="syncd validate",
+            )
+        elif isinstance(error, Conflict):
+            log.info("the store moved while it was written; planning again", why=error.message)
+        else:
+            tell = log.warning if error.kind is Kind.RETRY else log.error
+            tell(error.message, **_given(at=error.where, hint=error.hint))
 
 
 def shown_value(value: bytes, *, secret: bool) -> str:
@@ -129,74 +212,6 @@ def _in_sync(plan: Plan) -> str:
     return f"in sync {plan.commit.id} {plan.commit.worktree}"
 
 
-def _applied(plan: Plan) -> None:
-    for change in plan.changes[:MAX_CHANGES]:
-        log.info(_DONE[change.operation], key=change.key, **_values(change))
-    if len(plan.changes) > MAX_CHANGES:
-        log.info("more keys changed", count=len(plan.changes) - MAX_CHANGES)
-    commit = plan.commit
-    log.info(
-        "applied",
-        commit=commit.short,
-        author=commit.author,
-        message=commit.message.partition("\n")[0],
-        keys=plan.keys,
-        **plan.counts,
-    )
-
-
-def _healed(plan: Plan) -> None:
-    for change in plan.changes[:MAX_CHANGES]:
-        log.warning("healed" if change.operation is not Operation.MARK else "marked", key=change.key, **_values(change))
-    if len(plan.changes) > MAX_CHANGES:
-        log.warning("more keys were healed", count=len(plan.changes) - MAX_CHANGES)
-    if any(change.operation is not Operation.MARK for change in plan.changes):
-        log.warning(
-            "the store was changed behind git's back, and git wins",
-            commit=plan.commit.short,
-            keys=len(plan.changes),
-            hint="to keep a change, put it into the file and line named above and commit",
-        )
-
-
-def _drifted(change: Change) -> dict[str, str]:
-    """Show what git says as old and what stands in the store as new."""
-    shown = _values(change)
-    live = shown.get("old", "(missing)")
-    return {"git": shown["new"], "live": live, "at": shown["at"]}
-
-
-def _values(change: Change) -> dict[str, str]:
-    shown: dict[str, str] = {}
-    if change.before is not None and change.operation is not Operation.MARK:
-        shown["old"] = shown_value(change.before.value, secret=change.secret)
-    if change.wanted is not None:
-        shown["new"] = shown_value(change.wanted.value, secret=change.secret)
-        shown["at"] = f"{change.wanted.path}:{change.wanted.line}"
-    return shown
-
-
-def _refused(plan: Plan) -> None:
-    for refusal in plan.refusals:
-        log.error("refused", guard=refusal.guard.value, why=refusal.message, hint=refusal.hint)
-    if plan.needs_approval:
-        log.error("nothing was changed; a person must decide", commit=plan.commit.short, hint=_approve_hint(plan))
-
-
-def _approve_hint(plan: Plan) -> str:
-    return f"syncd plan, then syncd apply --approve {plan.hash}"
-
-
-def _error(error: SyncdError) -> None:
-    if isinstance(error, TreeError):
-        for problem in error.problems[:MAX_PROBLEMS]:
-            log.error("invalid", at=problem.where, why=problem.message, hint=problem.hint)
-        log.error(
-            "the commit is invalid and changes nothing",
-            commit=error.commit[:7],
-            problems=len(error.problems),
-            hint="syncd validate",
-        )
-    else:
-        tell = log.warning if error.kind is Kind.RETRY else log.error
-        tell(error.message, kind=error.kind.value, at=error.where, hint=error.hint)
+def _given(**fields: str) -> dict[str, str]:
+    """Leave out what is empty."""
+    return {name: text for name, text in fields.items() if text}

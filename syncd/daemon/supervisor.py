@@ -41,6 +41,7 @@ class Daemon:
         reconciler: Reconciler,
         observer: Observer,
         lease: Lease,
+        report: Report,
         *,
         worktree: bool,
         interval: float,
@@ -54,7 +55,7 @@ class Daemon:
         self._worktree = worktree
         self._interval = interval
         self._draw = draw
-        self._report = Report()
+        self._report = report
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._control: Control | None = None

@@ -17,7 +17,7 @@ def test_an_edit_by_hand_is_healed_and_the_log_says_how_to_keep_it(machine: Mach
         machine.kv.put("brain/model", b"by-hand")
         daemon.wait_for(lambda: machine.kv.get("brain/model") == b"qwen2.5:3b")
         daemon.wait_for_output("git wins")
-        assert "healed  key=brain/model old=by-hand new=qwen2.5:3b at=brain.yaml:1" in daemon.output
+        assert "healed  key=brain/model old=by-hand new=qwen2.5:3b at=config/mordomo/brain.yaml:1" in daemon.output
         assert "hint='to keep a change, put it into the file and line named above and commit'" in daemon.output
         entry = machine.kv.entry("brain/model")
         assert entry is not None
@@ -56,7 +56,7 @@ def test_reported_drift_is_told_once_and_stays(machine: Machine) -> None:
     with machine.run() as daemon:
         daemon.wait_for_output("applied")
         machine.kv.put("tts/voice", b"by-hand")
-        told = "drift is reported and left  key=tts/voice git=pt_BR-faber-medium live=by-hand at=tts.yaml:1"
+        told = "drift is reported and left  key=tts/voice git=pt_BR-faber-medium live=by-hand at=config/mordomo/tts.yaml:1"
         daemon.wait_for_output(told)
         machine.kv.put("brain/model", b"by-hand")
         daemon.wait_for_output("git wins")

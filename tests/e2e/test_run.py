@@ -25,7 +25,7 @@ def test_a_commit_is_in_the_store_and_the_log_says_what_changed(machine: Machine
         daemon.wait_for_output("'Try another model'")
         assert machine.kv.tree()["brain/model"] == b"llama3.2:3b"
         assert "brain/temperature" not in machine.kv.tree()
-        assert "updated  key=brain/model old=qwen2.5:3b new=llama3.2:3b at=brain.yaml:1" in daemon.output
+        assert "updated  key=brain/model old=qwen2.5:3b new=llama3.2:3b at=config/mordomo/brain.yaml:1" in daemon.output
         assert "deleted  key=brain/temperature old=0.7" in daemon.output
         assert machine.kv.own("revision")["applied"]["commit"] == commit
 
@@ -52,7 +52,7 @@ def test_promise_4_an_invalid_commit_changes_nothing_and_is_told_by_its_place(ma
         daemon.wait_for_output("applied")
         machine.repository.commit({"brain.yaml": "model: x\nmodel: y\n", "new.yaml": "a: b\n"})
         daemon.wait_for_output("the commit is invalid and changes nothing")
-        assert "at=brain.yaml:2:1" in daemon.output
+        assert "at=config/mordomo/brain.yaml:2:1" in daemon.output
         assert "brain.yaml:2:1" in machine.cli("status").stdout
         assert machine.kv.get("brain/model") == b"qwen2.5:3b"
         assert machine.kv.get("new/a") is None

@@ -205,7 +205,7 @@ async def test_an_invalid_commit_changes_nothing_and_the_last_good_one_stays(sce
             await scene.until_applied(commit)
     await scene.demand_applied(commit)
     problem = next(line for line in logs if line["event"] == "invalid")
-    assert problem["at"].startswith("brain.yaml:")
+    assert problem["at"].startswith("config/mordomo/brain.yaml:")
 
 
 async def test_a_daemon_that_starts_on_an_invalid_commit_waits_for_a_good_one(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from syncd.core.errors import Conflict, Denied
+from syncd.core.errors import Conflict, Denied, Unreachable
 from syncd.daemon.reconciler import Outcome
 from syncd.daemon.report import Report, shown_value
 
@@ -27,11 +27,11 @@ def test_a_value_is_shown_bounded_and_on_one_line(value: bytes, secret: bool, sh
 
 
 def test_each_thing_is_told_once_and_its_end_too() -> None:
-    report = Report()
+    report = Report("config/mordomo", "http://127.0.0.1:8500")
     with capture_logs() as logs:
         for _ in range(3):
             report.store_error(Denied("the token is refused", where="GET", hint="check it"))
-        report.store_error(Conflict("another trouble"))
+        report.store_error(Unreachable("another trouble"))
         report.store_error(None)
         report.store_error(None)
     assert [(line["event"], line["log_level"]) for line in logs] == [
@@ -41,8 +41,18 @@ def test_each_thing_is_told_once_and_its_end_too() -> None:
     ]
 
 
+def test_a_lost_race_is_no_trouble() -> None:
+    report = Report("config/mordomo", "http://127.0.0.1:8500")
+    with capture_logs() as logs:
+        report.store_error(Conflict("index is stale", where="transaction at x"))
+        report.store_error(None)
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("the store moved while it was written; planning again", "info")
+    ]
+
+
 def test_standing_by_and_pauses_are_told_once() -> None:
-    report = Report()
+    report = Report("config/mordomo", "http://127.0.0.1:8500")
     with capture_logs() as logs:
         for outcome in (Outcome("standby", holder="a"), Outcome("standby", holder="b"), Outcome("paused")):
             report.outcome(outcome)
@@ -51,7 +61,7 @@ def test_standing_by_and_pauses_are_told_once() -> None:
 
 
 def test_edits_are_told_as_often_as_they_change() -> None:
-    report = Report()
+    report = Report("config/mordomo", "http://127.0.0.1:8500")
     with capture_logs() as logs:
         for edits in ((), ("a",), ("a",), tuple("abcdefg"), (), ("a",)):
             report.edits(edits)
