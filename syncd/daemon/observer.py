@@ -1,7 +1,7 @@
 """Keeping the mirror true: parked watches over parts of the keys, and a look at the space between them."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from syncd.core.burst import Burst
@@ -15,10 +15,11 @@ from syncd.store.store import Store
 
 log = get_logger(__name__)
 
-MOST_WATCHES: Final = 60
+MOST_WATCHES: Final = 61
 """With those on syncd's own keys at most 64: Consul takes 200 connections from one address."""
-CUT_INTO: Final = 54
-"""The rest is for keys that come up between the parts."""
+CUT_INTO: Final = 60
+ROOM: Final = 12
+"""So many fewer where more keys came up between the parts than there are watches left."""
 RECUT_SECONDS: Final = 60.0
 """A query that is given up keeps its connection until its wait is over, so there must not be many of them."""
 SWEEP_SECONDS: Final = 5.0
@@ -45,6 +46,7 @@ class Observer:
         self._cover = Cover(())
         self._watches: dict[Shard, asyncio.Task[None]] = {}
         self._cut_at, self._cut_keys = float("-inf"), 0
+        self._gate = asyncio.Semaphore()
         self._burst: Burst | None = None
         self._stirred = asyncio.Event()
         self._held_now = asyncio.Event()
@@ -117,11 +119,15 @@ class Observer:
         fresh, self._fitted = held is not self._fitted, held
         moved = not self._cut_keys / 2 <= len(keys) <= self._cut_keys * 2
         rested = self._cover.whole or self._clock() - self._cut_at > RECUT_SECONDS
-        first = not len(self._cover)
-        if first or ((fresh or moved) and rested and is_crowded(self._cover, keys, CUT_INTO)):
-            self._cover = Cover(cut(keys, CUT_INTO))
-            self._cut_at, self._cut_keys = self._clock(), len(keys)
+        if not len(self._cover) or ((fresh or moved) and rested and is_crowded(self._cover, keys, CUT_INTO)):
+            self._cut(keys, CUT_INTO)
         self._admit(self._cover.missing(keys))
+        if rested and len(self._cover) == MOST_WATCHES and any(map(is_watchable, self._cover.missing(keys))):
+            self._cut(keys, CUT_INTO - ROOM)
+
+    def _cut(self, keys: Sequence[str], most: int) -> None:
+        self._cover = Cover(cut(keys, most))
+        self._cut_at, self._cut_keys = self._clock(), len(keys)
 
     def _admit(self, keys: Iterable[str]) -> None:
         """Take keys into the cover that no watch holds, as far as there is room."""
@@ -137,7 +143,8 @@ class Observer:
             self._watches[shard] = group.create_task(self._watch(shard))
 
     async def _watch(self, shard: Shard) -> None:
-        await Watch(self._store, self._survey, shard, self, clock=self._clock, draw=self._draw).run()
+        watch = Watch(self._store, self._survey, shard, self, gate=self._gate, clock=self._clock, draw=self._draw)
+        await watch.run()
         del self._watches[shard]
         self._cover.remove(shard)
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from syncd.core.cursor import Cursor
 from syncd.core.errors import Kind, SyncdError
 from syncd.core.live import Entry
 from syncd.core.mirror import Observed
-from syncd.core.shards import WHOLE, Shard, span
+from syncd.core.shards import WHOLE, Shard, cut, span
 from syncd.core.timing import backoff
 from syncd.daemon.survey import Held, Survey
 from syncd.log import get_logger
@@ -17,6 +17,11 @@ from syncd.store.store import Store
 log = get_logger(__name__)
 
 WAIT_SECONDS: Final = 55.0
+HEAVY: Final = 2_500
+"""The answer about so many keys takes longer than to find out first which part of them moved."""
+PARTS: Final = 40
+PACE: Final = 1e-5
+"""Seconds of rest for each key of a shard after a change: a storm of writes is then read a few times a second."""
 GAP_SECONDS: Final = 600.0
 """After a silence of ten minutes a delete may have left no trace: Consul forgets it after fifteen."""
 
@@ -37,8 +42,19 @@ class Listener(Protocol):
         ...
 
 
+class Answer(NamedTuple):
+    """All keys of a shard and their index; None for the keys where nothing moved."""
+
+    shard: Shard
+    found: Mapping[str, Entry] | None
+    at: int
+
+
 class Watch:
-    """Takes one shard's answers into the mirror; ``clock`` goes on through suspends, ``draw`` gives [0, 1)."""
+    """Takes one shard's answers into the mirror; ``clock`` goes on through suspends, ``draw`` gives [0, 1).
+
+    ``gate`` bounds how many watches look through their parts at once.
+    """
 
     def __init__(
         self,
@@ -47,6 +63,7 @@ class Watch:
         shard: Shard,
         listener: Listener,
         *,
+        gate: asyncio.Semaphore,
         clock: Callable[[], float],
         draw: Callable[[], float],
     ) -> None:
@@ -54,8 +71,10 @@ class Watch:
         self._survey = survey
         self._shard = shard
         self._listener = listener
+        self._gate = gate
         self._clock = clock
         self._draw = draw
+        self._known: dict[Shard, int] = {}
 
     async def run(self) -> None:
         """Follow until no key is left: the watch would then wake on its neighbours' writes."""
@@ -75,31 +94,67 @@ class Watch:
     async def _follow(self, held: Held) -> bool:
         """Follow while the same is held; tell whether the shard is empty now."""
         cursor, heard = Cursor(held.listed), self._clock()
+        self._known.clear()
         while True:
             sent = self._clock()
-            found, index = await self._store.watch_prefix(
-                self._shard.prefix, cursor.index, exact=self._shard.exact, wait=WAIT_SECONDS
-            )
+            index, answers = await self._wait(held, cursor.index)
             answered = self._clock()
             if await self._listener.held() is not held:
                 return False
-            changed = await self._merge(held, found, index)
+            changed = await self._merge(held, answers)
             cursor, seen = cursor.observe(index, early=answered - sent < WAIT_SECONDS, contradicted=changed is None)
             if seen == "reset" or answered - heard > GAP_SECONDS:
                 self._listener.reset(held, "it may have gone back in time" if seen == "reset" else "a long silence")
                 return False
             self._listener.note(held, changed or ())
-            if self._shard != WHOLE and self._weight(held) == 0:
+            if self._shard != WHOLE and self._weight(held, self._shard) == 0:
                 return True
             heard = answered
+            if changed:
+                await asyncio.sleep(PACE * self._weight(held, self._shard))
 
-    async def _merge(self, held: Held, found: Mapping[str, Entry] | None, index: int) -> tuple[Observed, ...] | None:
-        if found is None:
-            return ()
-        if len(found) < self._weight(held):  # deletes, or a token that may see less than before
-            await self._survey.demand_rights()
-        return held.mirror.merge(self._shard, found, index)
+    async def _wait(self, held: Held, index: int) -> tuple[int, list[Answer]]:
+        """Wait until the shard moves beyond ``index``; return where it stands and what is news about it."""
+        if self._shard == WHOLE or self._weight(held, self._shard) <= HEAVY:
+            answer = await self._read(self._shard, index)
+            return answer.at, [answer]
+        moved = await self._store.moved(self._shard.prefix, index, wait=WAIT_SECONDS)
+        return moved, await self._search(held, moved) if moved > index else []
 
-    def _weight(self, held: Held) -> int:
+    async def _search(self, held: Held, moved: int) -> list[Answer]:
+        """Read those parts of a heavy shard that moved; where none did, something new stands between them."""
         low, high = span(held.mirror.keys(), self._shard)
+        parts = cut(held.mirror.keys()[low:high], PARTS)
+        if WHOLE in parts:  # too many branches at once
+            return [await self._read(self._shard, 0)]
+        async with self._gate:
+            indexes = await asyncio.gather(*(self._store.moved(part.prefix) for part in parts))
+            pairs = zip(parts, indexes, strict=True)
+            news = [part for part, index in pairs if index > self._known.get(part, held.listed)]
+            if max(indexes) < moved or not news:
+                return [await self._read(self._shard, 0)]
+            answers = [await self._read(part, 0) for part in news]
+        self._known.update((answer.shard, answer.at) for answer in answers)
+        return answers
+
+    async def _read(self, shard: Shard, index: int) -> Answer:
+        found, at = await self._store.watch_prefix(shard.prefix, index, exact=shard.exact, wait=WAIT_SECONDS)
+        return Answer(shard, found, at)
+
+    async def _merge(self, held: Held, answers: list[Answer]) -> tuple[Observed, ...] | None:
+        """Take answers into the mirror; None where one contradicts it."""
+        changed: list[Observed] = []
+        for shard, found, at in answers:
+            if found is None:
+                continue
+            if len(found) < self._weight(held, shard):  # deletes, or a token that may see less than before
+                await self._survey.demand_rights()
+            merged = held.mirror.merge(shard, found, at)
+            if merged is None:
+                return None
+            changed += merged
+        return tuple(changed)
+
+    def _weight(self, held: Held, shard: Shard) -> int:
+        low, high = span(held.mirror.keys(), shard)
         return high - low

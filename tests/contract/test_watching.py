@@ -92,3 +92,16 @@ async def test_names_are_those_of_all_keys(live: Store, store: Rest) -> None:
     for key in ("a", "a/b", ".syncd/revision"):
         await store.put(key)
     assert sorted(await live.names()) == [".syncd/revision", "a", "a/b"]
+
+
+async def test_what_moved_can_be_asked_without_reading_it(live: Store, store: Rest) -> None:
+    for key in ("a/1", "a/2", "b/1"):
+        await store.put(key, b"old")
+    before, beside = await live.moved("a"), await live.moved("b")
+    waiting = asyncio.create_task(live.moved("a", before))
+    await store.put("a/2", b"new")
+    after = await waiting
+    assert after == await live.moved("a") == await store.index("a/2") > before
+    assert await live.moved("b") == beside
+    await store.delete("a/2")
+    assert await live.moved("a", after) > after

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from syncd.core import shards
-from syncd.daemon import observer
+from syncd.daemon import observer, watch
 from tests.support.consul import ConsulAgent, start_agent
 from tests.support.live import Live
 from tests.support.proxy import Proxy, proxy_to
@@ -18,14 +18,20 @@ from tests.support.waiting import until
 MANY = {f"many{file}.yaml": "".join(f"key_{n:02}: v{n}\n" for n in range(40)) for file in range(5)}
 
 
-@pytest.fixture
-def small_parts() -> Iterator[None]:
-    """Cut as soon as there are ten keys, look between the parts all the time."""
+@pytest.fixture(params=["light", "heavy"])
+def small_parts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Cut as soon as there are ten keys, and look between the parts all the time; heavy: into few parts to search."""
     with pytest.MonkeyPatch.context() as patch:
+        if request.param == "heavy":
+            patch.setattr(observer, "CUT_INTO", 6)
+            patch.setattr(watch, "HEAVY", 20)
         patch.setattr(shards, "WHOLE_UP_TO", 10)
         patch.setattr(shards, "FINEST", 4)
         patch.setattr(observer, "SWEEP_SECONDS", 0.05)
         yield
+
+
+OWN = ("control", "lease", "revision")
 
 
 async def until_values(scene: Scene, wanted: dict[str, bytes]) -> None:
@@ -40,7 +46,7 @@ def watched(proxy: Proxy) -> set[str]:
 
 
 async def parts_watched(proxy: Proxy) -> bool:
-    return len(watched(proxy)) > 20
+    return len(watched(proxy)) > 4 + len(OWN)
 
 
 @pytest.mark.usefixtures("small_parts")
