@@ -43,7 +43,7 @@ class SourceSettings(msgspec.Struct, frozen=True):
         str,
         Setting(
             type=TreePath(),
-            says="The folder of the YAML tree inside the repository.",
+            says='The folder of the YAML tree inside the repository; "" is the whole repository.',
             why="The tree of the Mordomo stack stands there.",
             default="config/mordomo",
             flag="--path",
@@ -98,7 +98,7 @@ class StoreSettings(msgspec.Struct, frozen=True):
         Setting(
             type=Prefix(),
             says="The prefix under which the tree's keys stand.",
-            why="A key is then found under the path of its file.",
+            why="A key is then found under the path of its file. Two sources need two, neither inside the other.",
             otherwise="the same as source.path",
             flag="--prefix",
         ),
