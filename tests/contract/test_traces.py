@@ -180,6 +180,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     loop.close()
 
 
+# promise 11
 @settings(
     max_examples=100,
     deadline=None,

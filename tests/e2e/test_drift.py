@@ -10,6 +10,7 @@ from tests.support.machine import Machine
 REPORT = "rules:\n- match: tts.yaml\n  drift: report\n"
 
 
+# promise 14
 def test_an_edit_by_hand_is_healed_and_the_log_says_how_to_keep_it(machine: Machine) -> None:
     with machine.run() as daemon:
         daemon.wait_for_output("applied")
@@ -51,6 +52,7 @@ def test_a_strangers_key_is_left_alone_and_one_with_our_mark_is_not(machine: Mac
         assert machine.kv.get("theirs/key") == b"stays"
 
 
+# promise 14
 def test_reported_drift_is_told_once_and_stays(machine: Machine) -> None:
     machine.repository.commit({".syncd.yaml": REPORT})
     with machine.run() as daemon:
@@ -81,6 +83,7 @@ def test_a_paused_daemon_heals_when_it_goes_on(machine: Machine) -> None:
         daemon.wait_for(lambda: machine.kv.get("brain/model") == b"qwen2.5:3b")
 
 
+# promise 14
 def test_a_rival_is_named_and_neither_commits_nor_other_keys_wait_for_it(machine: Machine) -> None:
     with machine.run() as daemon:
         daemon.wait_for_output("applied")

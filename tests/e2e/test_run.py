@@ -128,7 +128,7 @@ def test_a_second_daemon_stands_by_and_takes_over_at_once(machine: Machine) -> N
         second.wait_for(lambda: machine.kv.get("brain/model") == b"second")
 
 
-def test_promise_17_sigterm_ends_in_order_and_frees_the_lease(machine: Machine) -> None:
+def test_promise_13_sigterm_ends_in_order_and_frees_the_lease(machine: Machine) -> None:
     with machine.run() as daemon:
         daemon.wait_for_output("applied")
         assert machine.kv.held()

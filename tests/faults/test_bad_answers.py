@@ -32,6 +32,7 @@ async def prepared(scene: Scene) -> None:
         scene.live.put(key, value)
 
 
+# promise 5
 @pytest.mark.parametrize(
     "fault",
     [

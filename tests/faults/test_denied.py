@@ -47,6 +47,7 @@ def forbid_writing(scene: Scene, token: str) -> None:
     scene.live.agent.narrow(token, rules(scene).replace("write", "read", 1))
 
 
+# promise 5
 @pytest.mark.parametrize("weaken", [revoke, hide_a_part, forbid_writing])
 async def test_a_weakened_token_changes_nothing_until_there_is_a_good_one(
     scene: Scene, tmp_path: Path, weaken: Callable[[Scene, str], None]
@@ -67,6 +68,7 @@ async def test_a_weakened_token_changes_nothing_until_there_is_a_good_one(
     await scene.demand_applied(commit)
 
 
+# promise 5
 @pytest.mark.parametrize(
     "visible", ["", 'key_prefix "{}/.syncd/" {{ policy = "write" }} session_prefix "" {{ policy = "write" }}']
 )

@@ -69,6 +69,7 @@ def killing(kill: Callable[[], None], *, forward: bool) -> Fault:
     return fault
 
 
+# promise 7
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("forward", [False, True], ids=["before the store has it", "before the daemon hears"])
 async def test_wherever_it_dies_a_restart_ends_at_the_commit(

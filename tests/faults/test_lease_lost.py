@@ -45,6 +45,7 @@ def noting(statuses: list[int], at: int, action: Callable[[], None]) -> Fault:
     return fault
 
 
+# promise 2
 @pytest.mark.parametrize("at", [0, 2, 6], ids=["the first batch", "a batch in the middle", "the last batch"])
 @pytest.mark.parametrize(
     ("tamper", "status"), [(destroy_session, 409), (delete_key, 409), (overwrite_key, 200)], ids=lambda it: str(it)[:18]
@@ -75,6 +76,7 @@ async def names_a_holder(scene: Scene) -> bool:
     return found is not None and found.session != "" and "(pid " in holder_of(found.value)
 
 
+# promise 2
 async def test_a_leader_that_was_frozen_too_long_is_refused_and_steps_down(scene: Scene) -> None:
     """Its session is ended by hand here, as its time to live would."""
     async with scene.node() as parts:

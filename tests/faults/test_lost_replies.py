@@ -26,6 +26,7 @@ def losing(scene: Scene, landed: dict[str, Entry]) -> Fault:
     return fault
 
 
+# promise 8
 @pytest.mark.parametrize(
     ("files", "predicate", "skip"),
     [
@@ -58,6 +59,7 @@ async def test_what_landed_unheard_is_read_back_and_not_repeated(
     assert not [line for line in logs if "the store has moved" in line["event"]], "reported as somebody else's write"
 
 
+# promise 8
 @pytest.mark.parametrize("files", [SMALL, MANY], ids=["the only transaction", "a batch of many"])
 async def test_a_batch_that_hung_on_the_wire_is_refused_after_a_newer_commit(
     scene: Scene, files: dict[str, str | None]

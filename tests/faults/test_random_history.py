@@ -29,6 +29,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulAgent]:
         yield agent
 
 
+# promise 1
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_store_ends_at_the_tip(store: ConsulAgent, tmp_path: Path, seed: int) -> None:
     repository = Repository(tmp_path / "repository")

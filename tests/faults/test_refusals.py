@@ -52,6 +52,7 @@ async def a_pass_went_by(scene: Scene, logs: list[EventDict], name: str) -> None
     (scene.repository.tree / name).unlink()
 
 
+# promise 3
 async def test_an_older_clone_neither_applies_nor_leads(scene: Scene, tmp_path: Path) -> None:
     older = cloned(scene.repository, tmp_path / "older")
     newest = scene.repository.commit({"brain.yaml": "model: newer\n"})
@@ -83,6 +84,7 @@ async def test_a_leader_whose_clone_went_back_lets_a_newer_one_lead(scene: Scene
     assert scene.live.values()["brain/model"] == b"third"
 
 
+# promise 6
 async def test_rewritten_history_waits_for_its_approval(scene: Scene) -> None:
     with capture_logs() as logs:
         async with scene.daemon():
@@ -99,6 +101,7 @@ async def test_rewritten_history_waits_for_its_approval(scene: Scene) -> None:
     assert scene.live.values()["brain/model"] == b"rewritten"
 
 
+# promise 10
 async def test_paused_means_no_writes(scene: Scene) -> None:
     with capture_logs() as logs:
         async with scene.daemon():

@@ -193,6 +193,7 @@ async def test_an_orphan_that_somebody_deleted_is_forgotten(scene: Scene) -> Non
         assert record_of(scene).orphans == ()
 
 
+# promise 4
 async def test_an_invalid_commit_changes_nothing_and_the_last_good_one_stays(scene: Scene) -> None:
     with capture_logs() as logs:
         async with scene.daemon():

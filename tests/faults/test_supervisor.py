@@ -27,6 +27,7 @@ def daemon_of(parts: Parts, *, interval: float = 600.0) -> Daemon:
     return made
 
 
+# promise 13
 async def test_a_loop_that_breaks_ends_the_daemon_which_gives_the_lease_back(scene: Scene) -> None:
     with proxy_to(scene.live.agent.address) as proxy:
         async with scene.node(address=proxy.address) as parts:
@@ -75,6 +76,7 @@ async def test_a_branch_that_is_gone_leaves_the_store_as_it_is(scene: Scene) -> 
             await scene.until_applied(commit)
 
 
+# promise 13
 async def test_a_store_that_never_answers_does_not_keep_the_daemon_from_stopping(scene: Scene) -> None:
     with proxy_to(scene.live.agent.address) as proxy, capture_logs() as logs:
         async with scene.daemon(address=proxy.address, patience=0.5):

@@ -49,6 +49,7 @@ async def parts_watched(proxy: Proxy) -> bool:
     return len(watched(proxy)) > 4 + len(OWN)
 
 
+# promise 14
 @pytest.mark.usefixtures("small_parts")
 async def test_every_key_of_a_cut_tree_is_watched_and_what_comes_up_between_is_found(scene: Scene) -> None:
     with proxy_to(scene.live.agent.address) as proxy:

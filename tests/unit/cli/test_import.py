@@ -106,3 +106,17 @@ def test_a_failure_half_way_takes_everything_back(tmp_path: Path) -> None:
     with pytest.raises(SyncdError, match="cannot be written"):
         add_files(tmp_path / "there", {"a": b"1", "x" * 300: b"2"})
     assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_files_outside_the_repositorys_tree_have_no_next_steps(syncd: Syncd, repository: Repository) -> None:
+    file = export({"config/mordomo/brain/model": b"x"}, repository.folder)
+    told = syncd("import", file, "--into", "elsewhere").out
+    assert told == "wrote elsewhere/brain.yaml\n1 key in 1 file.\n"
+    assert "git add" in syncd("import", file, "--into", "config/mordomo").out
+
+
+def test_an_export_without_a_slash_takes_in_the_neighbour_and_is_told_how_not_to(
+    syncd: Syncd, repository: Repository
+) -> None:
+    told = syncd("import", export({"config/mordomo/a/b": b"1", "config/mordomo2/x": b"2"}, repository.folder)).err
+    assert "consul kv export config/mordomo/;" in told

@@ -56,6 +56,7 @@ async def served(database: Path) -> AsyncIterator[tuple[Server, Rest]]:
     await server.close()
 
 
+# promise 11
 async def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
     acknowledged: dict[str, int] = {}
     enough = asyncio.Event()

@@ -120,15 +120,22 @@ async def test_an_unborn_branch_asks_for_a_commit(open_source: Open, tmp_path: P
     repository = Repository(tmp_path / "empty")
     with pytest.raises(GitError, match="branch main has no commit yet") as caught:
         await open_source(repository.folder)
-    assert "commit first" in caught.value.hint
+    assert caught.value.hint == "make a first commit"
 
 
 @pytest.mark.parametrize("name", ["none", "main~0", "main^{commit}", "-x", "a..b", "a b", "main\n", ""])
 async def test_a_branch_that_is_none_is_refused(repository: Repository, open_source: Open, name: str) -> None:
     if name == "":
         repository.git("symbolic-ref", "HEAD", "refs/heads/gone")
-    with pytest.raises(GitError, match="has no commit yet"):
+    with pytest.raises(GitError, match="has no commit yet" if name == "" else "there is no branch"):
         await open_source(repository.folder, branch=name)
+
+
+async def test_a_misspelt_branch_is_told_which_there_are(repository: Repository, open_source: Open) -> None:
+    repository.git("branch", "release")
+    with pytest.raises(GitError, match="there is no branch 'mian'") as caught:
+        await open_source(repository.folder, branch="mian")
+    assert caught.value.hint == "did you mean main? there are: main, release"
 
 
 async def test_a_folder_outside_any_repository_says_so(open_source: Open, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ port = 8510
             "SYNCD_PREFIX: there is no such setting (did you mean SYNCD_STORE_PREFIX?)",
             "SYNCD_STORE_PARALLEL: must be a whole number, not 'many'",
             "syncd.toml:2:1: state_directory: must be text between quotes, not 3",
-            "syncd.toml:4:1: store.prefix: '/a//b' must not begin or end with a slash; write 'a//b'",
+            "syncd.toml:4:1: store.prefix: '/a//b' must not begin or end with a slash; write 'a/b'",
             "syncd.toml:5:1: there is no setting store.paralel (did you mean store.parallel?)",
             "syncd.toml:6:1: store.parallel: must be 1 to 64, not 0",
             'syncd.toml:7:1: store.lease_ttl: needs a unit: write "15s" for seconds',

@@ -179,3 +179,13 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, variables: dict[str
     named = {name: str(tmp_path / places[text]) if text in places else text for name, text in variables.items()}
     with pytest.raises(SettingsError, match=said):
         resolve_endpoint({"CONSUL_HTTP_ADDR": "https://a:1", **named})
+
+
+def test_a_bad_setting_is_called_by_its_own_name() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve_endpoint({}, address="a:b", token_file="/nope")
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+        "store.address (--address)",
+        "store.token_file (--token-file)",
+    ]
+    assert "Consul CLI" not in caught.value.hint

@@ -23,6 +23,7 @@ def without(count: int, of: int, *, marks_only: bool = False) -> Plan:
     return plan(wanted, {key: have("v") for key in keys}, base, record=record())
 
 
+# promise 6
 @pytest.mark.parametrize(
     ("owned", "limit"), [(1, 10), (11, 10), (100, 10), (109, 10), (110, 11), (1_000, 100), (1_009, 100)]
 )
@@ -48,6 +49,7 @@ def test_releases_are_no_deletes() -> None:
     assert guards(plan(tree(a="1"), live, {key: based("v") for key in live}, record=record())) == []
 
 
+# promise 6
 @pytest.mark.parametrize(
     ("owned", "refused"), [(0, []), (1, ["empty"]), (10, ["empty"]), (11, ["empty", "mass-delete"])]
 )
@@ -76,6 +78,7 @@ def test_foreign_keys_alone_do_not_make_an_empty_tree_suspicious() -> None:
     assert guards(plan({}, {"a": have("1", 0)}, record=None)) == []
 
 
+# promise 6
 @pytest.mark.parametrize(
     ("live", "refused"),
     [
@@ -97,6 +100,7 @@ def test_later_applies_take_foreign_values_over() -> None:
     assert guards(plan(tree(a="new"), {"a": have("other", 0)}, {}, record=record())) == []
 
 
+# promise 3
 @pytest.mark.parametrize(
     ("relation", "refused"),
     [

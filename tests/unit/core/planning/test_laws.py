@@ -40,6 +40,7 @@ def applied(found: Plan) -> Record:
     return record(rebuilt=found.rebuilt)
 
 
+# promise 9
 @given(situations)
 def test_after_its_changes_nothing_is_left_to_do(given: Given) -> None:
     wanted, live, base, _ = given
@@ -89,6 +90,7 @@ def test_the_order_of_what_is_given_does_not_matter(given: Given, random: object
     assert other.hash == drawn(given).hash
 
 
+# promise 1
 @given(situations)
 def test_what_is_neither_marked_nor_in_base_is_never_deleted_nor_released(given: Given) -> None:
     _, live, base, _ = given
@@ -122,6 +124,7 @@ def test_without_an_applied_revision_nothing_is_deleted_unasked(given: Given) ->
         assert not deletes or any(refusal.guard == "conflict" for refusal in found.refusals)
 
 
+# promise 1
 @given(situations)
 def test_every_change_sees_what_stands_there(given: Given) -> None:
     wanted, live, _, _ = given

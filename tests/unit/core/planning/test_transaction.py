@@ -50,6 +50,7 @@ def reference(change: Change, prefix: str = FENCE.prefix) -> dict[str, Any]:
     return {"KV": {"Verb": "cas", "Key": key, "Value": value, "Flags": flags, "Index": change.index}}
 
 
+# promise 2
 def test_a_batch_proves_lease_and_record_before_it_writes() -> None:
     (batch,) = batches(FENCE, 77, [create("brain/model", b"qwen2.5:3b"), delete("brain/old")])
     assert isinstance(batch, Batch)
@@ -69,6 +70,7 @@ def test_a_batch_proves_lease_and_record_before_it_writes() -> None:
     ]
 
 
+# promise 7
 def test_a_small_plan_lands_together_with_its_record() -> None:
     changes = tuple(create(f"k{number}") for number in range(MAX_CHANGES))
     operations = read(in_one(FENCE, b'{"format":1}', 77, changes))
@@ -86,6 +88,7 @@ def test_a_small_plan_lands_together_with_its_record() -> None:
     assert len(operations) == 64
 
 
+# promise 7
 def test_a_plan_of_63_changes_does_not_go_in_one() -> None:
     assert in_one(FENCE, b"{}", 77, tuple(create(f"k{number}") for number in range(MAX_CHANGES + 1))) is None
 
@@ -162,6 +165,7 @@ plans = st.lists(changes(), max_size=8) | st.builds(
 )
 
 
+# promise 2
 @given(plans)
 def test_every_change_goes_once_in_order_within_the_limits_behind_the_fence(plan: list[Change]) -> None:
     found = list(batches(FENCE, 77, plan))
