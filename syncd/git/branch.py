@@ -1,9 +1,11 @@
 """The branch that is followed, and what HEAD names."""
 
 import re
+from difflib import get_close_matches
 from typing import Final
 
 from syncd.core.errors import GitBusy, GitError
+from syncd.core.text import some
 from syncd.git.commits import Commits, Named
 from syncd.git.objects import Missing, Objects
 from syncd.git.process import Git
@@ -29,11 +31,7 @@ class Branch:
         """Return the newest commit; a branch without one was never there."""
         if _NAME.fullmatch(self.name) and (await self._target() or self._has_file()):
             return await self.tip()
-        raise GitError(
-            f"branch {self.name} has no commit yet",
-            where=str(self._repository.root),
-            hint="commit first, or name another branch with --branch",
-        )
+        raise await self._never_there()
 
     async def tip(self) -> Named:
         """Return the newest commit; raise GitError where the branch is gone or cannot be read."""
@@ -45,6 +43,20 @@ class Branch:
         if isinstance(found, Missing):
             raise await self._explain()
         return found
+
+    async def _never_there(self) -> GitError:
+        where, others = str(self._repository.root), await self._others()
+        if self.name == checked_out(self._repository):
+            hint = "make a first commit" + (f", or name another branch with --branch: {some(others)}" if others else "")
+            return GitError(f"branch {self.name} has no commit yet", where=where, hint=hint)
+        near = get_close_matches(self.name, others, 1)
+        hint = f"there are: {some(others)}" if others else "the repository has no branch yet: make a first commit"
+        hint = f"did you mean {near[0]}? {hint}" if near else hint
+        return GitError(f"there is no branch {self.name[:80]!r}", where=where, hint=hint)
+
+    async def _others(self) -> list[str]:
+        answer = await self._git.run("for-each-ref", "--format=%(refname:short)", _HEADS)
+        return answer.text.splitlines()
 
     async def _explain(self) -> GitError:
         where = str(self._repository.root)
