@@ -158,7 +158,8 @@ class Prefix(_Text, frozen=True):
 
 def _check_slashes(text: str, root: str) -> None:
     if text.startswith("/") or text.endswith("/"):
-        advice = f"write {text.strip('/')!r}" if text.strip("/") else f'write "" for {root}'
+        plain = "/".join(part for part in text.split("/") if part)
+        advice = f"write {plain!r}" if plain else f'write "" for {root}'
         raise BadValue(f"{text!r} must not begin or end with a slash; {advice}")
 
 

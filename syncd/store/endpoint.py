@@ -107,7 +107,9 @@ def resolve_endpoint(
         scope=reading.scope(datacenter),
     )
     if reading.problems:
-        raise SettingsError(tuple(reading.problems), hint="these are the variables of the Consul CLI")
+        theirs = all(problem.startswith("CONSUL_") for problem in reading.problems)
+        hint = "these are the variables of the Consul CLI" if theirs else "docs/settings.md lists every setting"
+        raise SettingsError(tuple(reading.problems), hint=hint)
     return endpoint
 
 
@@ -119,14 +121,14 @@ class _Reading:
         self.problems: list[str] = []
 
     def address(self, given: str | None) -> Address:
-        name = "address" if given else "CONSUL_HTTP_ADDR"
+        name = "store.address (--address)" if given else "CONSUL_HTTP_ADDR"
         text = given or self._environment.get(name) or DEFAULT_ADDRESS
         use_tls = self._flag("CONSUL_HTTP_SSL", default=False)
         return self._try(name, lambda: parse_address(text, use_tls=use_tls), Address())
 
     def token(self, given: str | None) -> Token:
         none: Token = NoToken()
-        name = "token file" if given else "CONSUL_HTTP_TOKEN_FILE"
+        name = "store.token_file (--token-file)" if given else "CONSUL_HTTP_TOKEN_FILE"
         path = given or self._environment.get(name)
         if path:
             return self._try(f"{name}: {path}", lambda: FileToken(Path(path)), none)

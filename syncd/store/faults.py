@@ -60,6 +60,10 @@ def _of_request(status: int, text: str, where: str) -> StoreError:
 
 def _of_server(status: int, text: str, *, write: bool, where: str) -> StoreError:
     said = f"the store answers {status}: {text}"
+    if "No path to datacenter" in text:
+        return StoreError(
+            said, where=where, hint="no server knows that datacenter: check store.datacenter (--datacenter)"
+        )
     if "invalid session" in text.lower():
         return NotFound(f"no such session: {text}", where=where)
     if "ACL not found" in text or "Permission denied" in text:

@@ -38,6 +38,7 @@ from syncd.store.faults import AclsOff, fault_of, refused, shown
         (500, "rpc error making call: ACL not found", Denied, Denied),
         (500, "rpc error making call: rpc error: Permission denied", Denied, Denied),
         (500, "", Unreachable, UnknownOutcome),
+        (500, "No path to datacenter", StoreError, StoreError),
         (502, "<html>", Unreachable, UnknownOutcome),
         (503, "rpc error: this operation can only be performed by the leader", RateLimited, RateLimited),
         (503, "", Unreachable, UnknownOutcome),
