@@ -49,14 +49,19 @@ def import_(settings: Settings, file: str | None, into: Path | None, output: str
     """
     pairs = _exported(_read(file), settings.store.prefix, file) if file else run(_live(settings))
     files = write_tree(pairs)
-    folder = into or run(_root(settings))
+    root = run(_root(settings))
+    folder = into or root
     add_files(folder, files)
     if output == "json":
         print_json({"folder": str(folder), "files": sorted(files), "keys": len(pairs)})
         return
     for name in sorted(files):
         click.echo(f"wrote {_shown(folder / name)}")
-    click.echo(f"{count(len(pairs), 'key')} in {count(len(files), 'file')}. Next:")
+    said = f"{count(len(pairs), 'key')} in {count(len(files), 'file')}."
+    if folder.resolve() != root.resolve():
+        click.echo(said)
+        return
+    click.echo(f"{said} Next:")
     place = quote(_shown(folder))
     click.echo(f"  git add {place} && git commit -m 'Import from Consul' -- {place}")
     click.echo("  syncd plan     # nothing but keys to mark")
@@ -91,10 +96,13 @@ def _exported(text: bytes, prefix: str, where: str) -> list[tuple[str, bytes]]:
 def _outside(names: list[str], prefix: str, where: str) -> Outside:
     shown = "\n".join(f"  {name}" for name in names[:_MOST_LISTED])
     more = f"\n  and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
+    hint = "name the prefix that covers them all: --prefix"
+    if prefix and any(name.startswith(prefix) for name in names):
+        hint = f"export with a slash at the end: consul kv export {prefix}/; or {hint}"
     return Outside(
         f"{count(len(names), 'key')} not below the prefix {prefix!r}:\n{shown}{more}",
         where=where,
-        hint="name the prefix that covers them all: --prefix",
+        hint=hint,
     )
 
 
