@@ -6,6 +6,7 @@ from syncd.cli.options import output_option, with_settings
 from syncd.cli.output import print_json, print_table
 from syncd.settings import CATALOGUE, Settings
 from syncd.settings.defaults import shown_address
+from syncd.store.endpoint import DEFAULT_ADDRESS
 
 
 @click.group
@@ -19,7 +20,7 @@ def config() -> None:
 def show(settings: Settings, output: str) -> None:
     """Print every setting with its value and origin, and the CONSUL_* variables that are set."""
     if output == "json":
-        rows = {name: {"value": _written(settings, name), "origin": settings.origin(name)} for name in CATALOGUE}
+        rows = {name: {"value": _as_json(settings, name), "origin": settings.origin(name)} for name in CATALOGUE}
         print_json({"settings": rows, "consul": settings.consul})
     else:
         rows_shown = [(name, _shown(settings, name), settings.origin(name)) for name in CATALOGUE]
@@ -27,17 +28,24 @@ def show(settings: Settings, output: str) -> None:
         print_table(("SETTING", "VALUE", "ORIGIN"), [*rows_shown, *consul])
 
 
+def _as_json(settings: Settings, name: str) -> str | int | None:
+    """Write a value as JSON; a duration as ``syncd.toml`` has it, None where nothing was chosen."""
+    value = settings.value(name)
+    return value if isinstance(value, int) else _written(settings, name)
+
+
 def _written(settings: Settings, name: str) -> str | None:
-    """Write a value as ``syncd.toml`` would; None where Consul's variables or another program decide."""
+    """Write the value in force as ``syncd.toml`` would; None where nothing was chosen."""
     value = settings.value(name)
     if value is None:
-        return None
+        chosen = settings.consul.get(settings.origin(name))
+        return DEFAULT_ADDRESS if name == "store.address" and chosen is None else chosen
     text = CATALOGUE[name].type.show(value)
     return shown_address(text) if name == "store.address" else text
 
 
 def _shown(settings: Settings, name: str) -> str:
-    written, origin = _written(settings, name), settings.origin(name)
+    written = _written(settings, name)
     if written is None:
-        return settings.consul.get(origin, f"({CATALOGUE[name].otherwise})")
+        return f"({CATALOGUE[name].otherwise})"
     return written or '""'

@@ -25,8 +25,11 @@ def test_it_says_where_each_value_came_from(syncd: Syncd, tmp_path: Path, monkey
 def test_json_has_every_setting(syncd: Syncd) -> None:
     shown = json.loads(syncd("config", "show", "--output", "json", "--worktree").out)
     assert shown["settings"].keys() == CATALOGUE.keys()
-    assert shown["settings"]["source.worktree"] == {"value": "true", "origin": "flag --worktree"}
-    assert shown["settings"]["store.address"] == {"value": None, "origin": "default"}
+    assert shown["settings"]["source.worktree"] == {"value": True, "origin": "flag --worktree"}
+    assert shown["settings"]["store.address"] == {"value": "127.0.0.1:8500", "origin": "default"}
+    assert shown["settings"]["store.parallel"] == {"value": 16, "origin": "default"}
+    assert shown["settings"]["store.lease_ttl"] == {"value": "15s", "origin": "default"}
+    assert shown["settings"]["source.branch"] == {"value": None, "origin": "default"}
     assert shown["consul"] == {}
 
 
@@ -37,7 +40,9 @@ def test_consuls_variables_are_listed_without_secrets(syncd: Syncd, monkeypatch:
     rows = {line.split()[0]: line.split()[1:] for line in ended.out.splitlines()}
     assert rows["store.address"] == ["http://consul:8500", "CONSUL_HTTP_ADDR"]
     assert rows["CONSUL_HTTP_TOKEN"] == ["(set)", "environment"]
-    assert "hunter2" not in ended.out + syncd("config", "show", "--output", "json").out
+    as_json = syncd("config", "show", "--output", "json").out
+    assert json.loads(as_json)["settings"]["store.address"]["value"] == "http://consul:8500"
+    assert "hunter2" not in ended.out + as_json
 
 
 def test_a_password_in_the_address_setting_is_not_shown(syncd: Syncd) -> None:
