@@ -146,7 +146,7 @@ class StoreSettings(msgspec.Struct, frozen=True):
         Setting(
             type=Duration("10s", "24h"),
             says="How often the whole prefix is read anew, besides watching it.",
-            why="A safety net: watching misses nothing by itself.",
+            why="A safety net: watching sees every change of the tree's keys by itself.",
             default="10m",
         ),
     ]
