@@ -10,12 +10,12 @@ PYTEST_ARGS ?=
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-run: ## Set up and sync config/mordomo into the embedded store (PORT=8500)
+run: ## Set up and sync config/mordomo into the embedded store (another port: PORT=8600)
 	@tools/bootstrap run
 	@env -u CONSUL_HTTP_ADDR $(foreach v,$(filter CONSUL_%,$(shell env | cut -d= -f1)),-u $(v)) \
 	  .venv/bin/syncd run --embedded --embedded-port $(PORT)
 
-test: check ## Set up (a real Consul included), check and test
+test: check ## Set up (a real Consul included), check and test (some tests only: PYTEST_ARGS=tests/unit/settings)
 	@tools/run-tests $(PYTEST_ARGS)
 
 check: ## Lint, format, types, layers
