@@ -58,7 +58,9 @@ def test_reported_drift_is_told_once_and_stays(machine: Machine) -> None:
     with machine.run() as daemon:
         daemon.wait_for_output("applied")
         machine.kv.put("tts/voice", b"by-hand")
-        told = "drift is reported and left  key=tts/voice git=pt_BR-faber-medium live=by-hand at=config/mordomo/tts.yaml:1"
+        told = (
+            "drift is reported and left  key=tts/voice git=pt_BR-faber-medium live=by-hand at=config/mordomo/tts.yaml:1"
+        )
         daemon.wait_for_output(told)
         machine.kv.put("brain/model", b"by-hand")
         daemon.wait_for_output("git wins")
