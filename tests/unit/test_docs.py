@@ -12,6 +12,7 @@ import pytest
 from syncd.cli.entry import COMMANDS
 from syncd.cli.errors import USAGE
 from syncd.core import control, guards
+from syncd.core.desired import DesiredKey
 from syncd.core.errors import SyncdError
 from syncd.core.guards import Guard
 from syncd.core.plan import WITHHELD
@@ -139,11 +140,11 @@ def test_every_exit_code_of_an_error_is_explained() -> None:
 # -- examples
 
 
-def seed_keys() -> dict[str, str]:
-    """Render ``config/mordomo``: the project's own tree, as it stands on disk."""
+def seed() -> dict[str, DesiredKey]:
+    """Read ``config/mordomo``, the project's own tree, as it stands on disk."""
     folder, rules = ROOT / "config/mordomo", Rules.parse(None, None)
     return {
-        f"config/mordomo/{key}": said.value.decode()
+        f"config/mordomo/{key}": said
         for path in sorted(folder.glob("*.yaml"))
         for key, said in parse_file(
             path.name, path.read_bytes(), rules.policy(path.name), "config/mordomo"
@@ -157,10 +158,13 @@ def test_the_readme_shows_what_its_commands_would_answer() -> None:
     asked = re.findall(r"/v1/kv/(\S+)\?raw'\n(.*)\n", console)
     (old, new) = re.search(r"sed -i 's/(.*?)/(.*?)/'", console).groups()  # type: ignore[union-attr]  # or it fails here
     key, value = asked[0]
-    assert value == old == seed_keys()[key]
+    said = seed()[key]
+    assert value == old == said.value.decode()
     assert asked[1] == (key, new)
-    assert f"old={old} new={new} at=brain.yaml:2" in README
-    assert f"keys={len(seed_keys())} " in README
+    place = f"at=config/mordomo/{said.path}:{said.line}:{said.column}"
+    assert f"old={old} new={new} {place}\n" in README
+    assert f"old=by-hand new={new} {place}\n" in README
+    assert f" keys={len(seed())} " in README
 
 
 @pytest.mark.parametrize("page", [README, OPERATIONS], ids=["README", "operations"])
