@@ -156,7 +156,7 @@ def test_the_readme_shows_what_its_commands_would_answer() -> None:
     """Only the seed's values: what an edit makes of them, the tests of ``run`` show."""
     (console, *_) = blocks(README, "console")
     asked = re.findall(r"/v1/kv/(\S+)\?raw'\n(.*)\n", console)
-    (old, new) = re.search(r"sed -i 's/(.*?)/(.*?)/'", console).groups()  # type: ignore[union-attr]  # or it fails here
+    ((old, new),) = re.findall(r"sed -i 's/(.*?)/(.*?)/'", console)
     key, value = asked[0]
     said = seed()[key]
     assert value == old == said.value.decode()
