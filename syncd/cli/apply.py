@@ -9,17 +9,19 @@ import click
 import msgspec
 
 from syncd import wiring
-from syncd.cli.applying import Applied, carry_out
+from syncd.cli.applying import Applied, carry_out, nothing_done
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
 from syncd.cli.orders import Paused, orders
 from syncd.cli.output import print_json
-from syncd.cli.plan import Drawn, draw_up, show
+from syncd.cli.plan import Drawn, draw_up, show, show_refusals
 from syncd.cli.reading import read_from
 from syncd.cli.running import run
 from syncd.cli.stopping import stoppable
-from syncd.core import saved
+from syncd.core import advice, saved
+from syncd.core.desired import short
 from syncd.core.errors import SyncdError
 from syncd.core.saved import PlanMoved, SavedPlan
+from syncd.core.text import count
 from syncd.git.source import Revision
 from syncd.settings import Settings
 from syncd.wiring import Parts
@@ -49,15 +51,20 @@ def apply(settings: Settings, file: Path | None, at: str | None, yes: bool, appr
     FILE is a plan saved by "syncd plan --save": it is applied only if it still holds, to the letter. While a daemon
     leads, --approve is handed to that daemon.
     """
-    if not yes and not approve and not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: say --yes")
     if file is not None and at:
         raise click.UsageError("a saved plan names its commit: --at has no place beside it")
     kept = _read(file) if file is not None else None
+    if not yes and not approve and not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on: say --yes")
     drawn = run(_draw_up(settings, at, kept))
     if output == "table":
         show(drawn)
     _demand(drawn, approve)
+    if approve and not drawn.plan.needs_approval:
+        _tell(nothing_done(drawn.plan), drawn, output)
+        return 0
+    if approve and output == "table":
+        show_refusals(drawn)
     if drawn.plan.changes and not (yes or approve) and not click.confirm("Apply this plan?", err=True):
         click.echo("Nothing was written.", err=True)
         return _DECLINED
@@ -103,15 +110,23 @@ def _demand_same_place(kept: SavedPlan, settings: Settings) -> None:
 
 def _demand(drawn: Drawn, approve: str | None) -> None:
     """Stop before anything is asked or written, where it is clear how it would end."""
-    plan = drawn.plan
+    plan, look = drawn.plan, f"look at it: {advice.plan(drawn.address)}"
     if approve is None:
         plan.demand()
+    elif not plan.needs_approval and not plan.refusals:
+        if plan.changes or not _stands(drawn):
+            raise PlanMoved("nothing waits for that approval: the plan is now one that needs none", hint=look)
     elif approve != plan.hash:
-        raise PlanMoved(
-            f"the plan is now another one: its hash is {plan.hash}, not {approve}", hint="look at it: syncd plan"
-        )
+        raise PlanMoved(f"the plan is now another one: its hash is {plan.hash}, not {approve}", hint=look)
     else:
         plan.approve(approve).demand()
+
+
+def _stands(drawn: Drawn) -> bool:
+    """Tell whether the store holds the very commit."""
+    applied = drawn.held.record.applied if drawn.held.record else None
+    commit = drawn.plan.commit
+    return applied is not None and (applied.commit, applied.worktree) == (commit.id, commit.worktree)
 
 
 def _tell(done: Applied, drawn: Drawn, output: str) -> None:
@@ -123,4 +138,9 @@ def _tell(done: Applied, drawn: Drawn, output: str) -> None:
     if done.result == "unchanged":
         click.echo("Nothing was written.")
     else:
-        click.echo(f"Applied {done.commit[:7]}{by}: {counts or 'no key changed'}.")
+        commit = short(done.commit, worktree=done.worktree)
+        click.echo(f"Applied {commit}{by}: {counts or 'no key changed'}.")
+    if done.waiting:
+        waits = "waits" if done.waiting == 1 else "wait"
+        how = advice.approve(done.hash, drawn.address)
+        click.echo(f"{count(done.waiting, 'delete')} {waits} for an approval: {how}")

@@ -13,9 +13,9 @@ import msgspec
 
 from syncd import wiring
 from syncd.cli.orders import Paused, leave_approval, orders, wait_until_applied
-from syncd.cli.plan import Drawn
+from syncd.cli.plan import Drawn, draw_up
 from syncd.cli.progress import progress_bar
-from syncd.core import saved
+from syncd.core import advice, saved
 from syncd.core.control import Approval, Control
 from syncd.core.errors import Kind, LeaseHeld, StateError, SyncdError
 from syncd.core.lease import holder_of
@@ -34,12 +34,23 @@ _RELEASE_SECONDS: Final = 3.0
 
 
 class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an apply did; ``by`` names the daemon that did it in our place."""
+    """What an apply did; ``by`` names the daemon that did it in our place.
+
+    ``waiting`` counts the deletes that still need an approval, of the plan ``hash``.
+    """
 
     result: Literal["applied", "unchanged"]
     commit: str
     counts: dict[str, int]
     by: str = ""
+    worktree: bool = False
+    waiting: int = 0
+    hash: str = ""
+
+
+def nothing_done(plan: Plan) -> Applied:
+    """Describe an apply that had nothing to do."""
+    return Applied("unchanged", plan.commit.id, {}, worktree=plan.commit.worktree)
 
 
 async def carry_out(settings: Settings, drawn: Drawn, kept: SavedPlan | None, approve: str | None) -> Applied:
@@ -47,13 +58,21 @@ async def carry_out(settings: Settings, drawn: Drawn, kept: SavedPlan | None, ap
     async with _open(settings) as parts:
         holder = await _other_holder(parts)
         if holder is None:
-            return await _lead(parts, drawn, kept, approve)
+            done = await _lead(parts, drawn, kept, approve)
+            return await _with_waiting(parts, drawn, done) if done.waiting else done
         if approve is None:
             raise LeaseHeld(
                 holder,
-                hint="it applies its branch by itself; what is refused goes through by: syncd apply --approve HASH",
+                hint="it applies its branch by itself; what is refused goes through by: "
+                + advice.approve("HASH", drawn.address),
             )
         return await _hand_over(parts, drawn, approve, holder)
+
+
+async def _with_waiting(parts: Parts, drawn: Drawn, done: Applied) -> Applied:
+    """Name the plan that waits now: what was just applied is part of its hash."""
+    plan = (await draw_up(parts, drawn.revision)).plan
+    return msgspec.structs.replace(done, waiting=len(plan.withheld), hash=plan.hash)
 
 
 @asynccontextmanager
@@ -80,7 +99,8 @@ async def _hand_over(parts: Parts, drawn: Drawn, approve: str, holder: str) -> A
     await leave_approval(parts.store, approve)
     click.echo(f"{holder} leads and has the approval now; waiting until it is applied", err=True)
     await wait_until_applied(parts.store, drawn.plan.commit.id, drawn.held.index, holder)
-    return Applied("applied", drawn.plan.commit.id, drawn.plan.approve(approve).counts, holder)
+    commit = drawn.plan.commit
+    return Applied("applied", commit.id, drawn.plan.approve(approve).counts, holder, commit.worktree)
 
 
 async def _lead(parts: Parts, drawn: Drawn, kept: SavedPlan | None, approve: str | None) -> Applied:
@@ -140,9 +160,10 @@ def _check(drawn: Drawn, kept: SavedPlan | None) -> Check:
         if passed:
             return
         if kept is not None:
-            saved.demand_same(kept, saved.save(plan, kept.record_index, kept.base))
+            saved.demand_same(kept, saved.save(plan, drawn.around))
         elif begun is None and plan.hash != drawn.plan.hash:
-            raise PlanMoved("the plan is no longer the one that was shown", hint="look at the new one: syncd plan")
+            hint = f"look at the new one: {advice.plan(drawn.address)}"
+            raise PlanMoved("the plan is no longer the one that was shown", hint=hint)
         passed = True
 
     return check
@@ -159,7 +180,9 @@ def _result(outcome: Outcome) -> Applied:
     if outcome.result == "standby":
         raise LeaseHeld(outcome.holder, hint="try again when it is done")
     assert outcome.plan is not None
-    outcome.plan.demand()
-    counts = outcome.plan.counts if outcome.result == "applied" else {}
-    result: Literal["applied", "unchanged"] = "applied" if outcome.result == "applied" else "unchanged"
-    return Applied(result, outcome.plan.commit.id, counts)
+    plan = outcome.plan
+    plan.demand()
+    done = nothing_done(plan)
+    if outcome.result == "applied":
+        done = msgspec.structs.replace(done, result="applied", counts=plan.counts)
+    return msgspec.structs.replace(done, waiting=len(plan.withheld))

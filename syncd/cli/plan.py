@@ -11,12 +11,12 @@ import msgspec
 from syncd import wiring
 from syncd.cli.files import write_private
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
-from syncd.cli.plan_text import plan_lines
+from syncd.cli.plan_text import approval_lines, plan_lines, refusal_lines
 from syncd.cli.reading import read_from
 from syncd.cli.running import run
 from syncd.core import saved
 from syncd.core.plan import Plan
-from syncd.core.saved import SavedPlan
+from syncd.core.saved import Around, SavedPlan
 from syncd.daemon.survey import Held
 from syncd.git.source import Revision
 from syncd.settings import Settings
@@ -24,15 +24,18 @@ from syncd.wiring import Parts
 
 CHANGES: Final = 2
 REFUSED: Final = 3
+MOST_ON_TERMINAL: Final = 200
 
 
 class Drawn(msgspec.Struct, frozen=True):
-    """A plan with all that it was drawn up from; ``saved`` is the same without any secret."""
+    """A plan with all that it was drawn up from; ``saved`` is the same without any secret, ``address`` the store's."""
 
     plan: Plan
     held: Held
     revision: Revision
+    around: Around
     saved: SavedPlan
+    address: str
 
 
 @click.command
@@ -53,9 +56,12 @@ def plan(settings: Settings, at: str | None, save: Path | None, detailed_exitcod
         click.echo(saved.encode(drawn.saved), nl=False)
     else:
         show(drawn)
+        show_refusals(drawn)
+        for line in approval_lines(drawn.plan, drawn.address):
+            click.echo(line)
     if not detailed_exitcode:
         return 0
-    return REFUSED if drawn.saved.refusals else CHANGES if drawn.saved.changes else 0
+    return REFUSED if drawn.plan.refusals else CHANGES if drawn.plan.changes else 0
 
 
 async def _plan(settings: Settings, at: str | None) -> Drawn:
@@ -72,13 +78,21 @@ async def draw_up(parts: Parts, revision: Revision) -> Drawn:
     if applying is not None and applying.commit == revision.commit.id:
         made = made.lift(applying.lifted)  # an apply that was begun is finished with the approval that began it
     base = await parts.survey.base(held.record)
-    return Drawn(made, held, revision, saved.save(made, held.index, base.origin))
+    around = Around(parts.settings.source.path, held.record, held.index, base.origin)
+    return Drawn(made, held, revision, around, saved.save(made, around), parts.address)
 
 
 def show(drawn: Drawn) -> None:
-    """Print a plan for people."""
-    for line in plan_lines(drawn.saved, drawn.revision.commit, sys.stdout):
+    """Print for people what a plan would do; on a terminal, no more than a person reads."""
+    most = MOST_ON_TERMINAL if sys.stdout.isatty() else None
+    for line in plan_lines(drawn.saved, drawn.revision.commit, sys.stdout, most):
         click.echo(line)
     applying = drawn.held.record.applying if drawn.held.record else None
     if applying is not None:
         click.echo(f"Commit {applying.commit[:7]} was begun and is not whole yet; an apply finishes it first.")
+
+
+def show_refusals(drawn: Drawn) -> None:
+    """Print why a plan refuses itself."""
+    for line in refusal_lines(drawn.plan.refusals, sys.stdout):
+        click.echo(line)

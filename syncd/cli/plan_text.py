@@ -1,13 +1,16 @@
 """A plan for people, like a good diff. Made from the saved form, which holds no secret."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import unified_diff
 from typing import Final, TextIO
 
 from syncd.cli.output import paint
-from syncd.core.desired import Commit
+from syncd.core import advice
+from syncd.core.desired import Commit, short
 from syncd.core.digest import shown_hash
-from syncd.core.saved import SavedChange, SavedLeft, SavedPlan, SavedRefusal, SavedValue
+from syncd.core.guards import NEVER_LIFTED, Refusal
+from syncd.core.plan import Plan
+from syncd.core.saved import SavedChange, SavedLeft, SavedPlan, SavedValue
 from syncd.core.text import printable
 
 _SIGNS: Final = {
@@ -38,34 +41,59 @@ _WITHHELD: Final = {
     "unproved": "nothing proves that git ever named it; deleted only with an approval",
 }
 _BASES: Final = {
-    "state": "git no longer has the applied commit; what it said is known from the state directory",
-    "marks": "git no longer has the applied commit; only marks tell which keys are syncd's",
+    "state": "what it said is known from the state directory",
+    "marks": "only marks tell which keys are syncd's",
 }
 _MOST_CHARACTERS: Final = 120
 _MOST_LINES: Final = 60
 _ONE_LINE: Final = 60
 
 
-def plan_lines(plan: SavedPlan, commit: Commit, stream: TextIO) -> Iterator[str]:
-    """Write a whole plan."""
+def plan_lines(plan: SavedPlan, commit: Commit, stream: TextIO, most: int | None = None) -> Iterator[str]:
+    """Write what a plan would do; of a kind of lines no more than ``most``."""
     yield _heading(plan, commit, stream)
     if plan.base in _BASES:
-        yield paint(f"note: {_BASES[plan.base]}", stream, fg="yellow")
-    for change in plan.changes:
+        yield paint(f"note: {_lost(plan)}; {_BASES[plan.base]}", stream, fg="yellow")
+    for change in plan.changes[:most]:
         yield from _change(change, stream)
-    for change in plan.withheld:
+    yield from _more(plan.changes, most)
+    for change in plan.withheld[:most]:
         yield from _change(change, stream, _WITHHELD.get(str(change.why), str(change.why)))
+    yield from _more(plan.withheld, most)
     released = {change.key for change in plan.changes}
-    yield from _left((each for each in plan.left if each.key not in released), stream)
-    yield from _refusals(plan.refusals, stream)
+    left = [each for each in plan.left if each.key not in released]
+    yield from _left(left[:most], stream)
+    yield from _more(left, most)
     yield _summary(plan)
-    if _is_approvable(plan):
-        yield f"To let exactly this plan through: syncd apply --approve {plan.hash}"
+
+
+def refusal_lines(refusals: Iterable[Refusal], stream: TextIO) -> Iterator[str]:
+    """Write why a plan refuses itself, and what to do."""
+    for refusal in refusals:
+        yield f"{paint('refused:', stream, fg='red', bold=True)} {printable(refusal.message)} [{refusal.guard}]"
+        yield f"  {paint('hint:', stream, fg='cyan')} {printable(refusal.hint)}"
+
+
+def approval_lines(plan: Plan, address: str) -> Iterator[str]:
+    """Write how to let a plan through that waits for a person."""
+    if plan.needs_approval and not any(refusal.guard in NEVER_LIFTED for refusal in plan.refusals):
+        yield f"To let exactly this plan through: {advice.approve(plan.hash, address)}"
+
+
+def _more(every: Sequence[object], most: int | None) -> Iterator[str]:
+    if most is not None and len(every) > most:
+        yield f"… and {len(every) - most:,} more; --output json, or a pipe, shows all"
+
+
+def _lost(plan: SavedPlan) -> str:
+    if plan.applied_worktree:
+        return "the applied edits were never committed"
+    return "git no longer has the applied commit"
 
 
 def _heading(plan: SavedPlan, commit: Commit, stream: TextIO) -> str:
     title = printable(commit.message.partition("\n")[0])
-    held = plan.applied[:7] if plan.applied else "nothing of syncd's yet"
+    held = short(plan.applied, worktree=plan.applied_worktree) if plan.applied else "nothing of syncd's yet"
     text = f"{commit.short} {title!r} by {printable(commit.author)}; {plan.prefix or '(root)'} holds {held}"
     return paint(text, stream, bold=True)
 
@@ -88,13 +116,13 @@ def _change(change: SavedChange, stream: TextIO, why: str = "") -> Iterator[str]
 def _fits(change: SavedChange, before: str, after: str) -> bool:
     """Tell whether old and new value fit on the change's own line."""
     if change.operation == "mark":
-        return "\n" not in after and len(after) <= _MOST_CHARACTERS
+        return True
     return "\n" not in before + after and max(len(before), len(after)) <= _ONE_LINE
 
 
 def _values(change: SavedChange, before: str, after: str) -> str:
-    if change.operation in ("mark", "release"):
-        return _quoted(after or before)
+    if change.operation == "mark":
+        return "value is right, takes the mark"
     if change.before is None:
         return _quoted(after)
     if change.after is None:
@@ -139,12 +167,6 @@ def _left(left: Iterable[SavedLeft], stream: TextIO) -> Iterator[str]:
         yield f"{head}  [{_LEFT.get(each.why, each.why)}]"
 
 
-def _refusals(refusals: Iterable[SavedRefusal], stream: TextIO) -> Iterator[str]:
-    for refusal in refusals:
-        yield f"{paint('refused:', stream, fg='red', bold=True)} {printable(refusal.message)} [{refusal.guard}]"
-        yield f"  {paint('hint:', stream, fg='cyan')} {printable(refusal.hint)}"
-
-
 def _summary(plan: SavedPlan) -> str:
     sums = [f"{number:,} {_SUMS[operation]}" for operation, number in plan.counts.items()]
     if plan.withheld:
@@ -153,11 +175,7 @@ def _summary(plan: SavedPlan) -> str:
         sums.append(f"{len(plan.left):,} left")
     if sums:
         return f"Plan: {', '.join(sums)}."
-    if plan.applied == plan.commit:
-        return f"No changes. The store holds {plan.commit[:7]}."
-    return f"No changes to keys; an apply only notes that the store holds {plan.commit[:7]}."
-
-
-def _is_approvable(plan: SavedPlan) -> bool:
-    final = any(refusal.guard == "behind" for refusal in plan.refusals)
-    return bool(plan.withheld or plan.refusals) and not final
+    wanted = short(plan.commit, worktree=plan.worktree)
+    if (plan.applied, plan.applied_worktree) == (plan.commit, plan.worktree):
+        return f"No changes. The store holds {wanted}."
+    return f"No changes to keys; an apply only notes that the store holds {wanted}."

@@ -117,7 +117,12 @@ class Commit(msgspec.Struct, frozen=True):
     @property
     def short(self) -> str:
         """The first seven digits, with a plus where uncommitted edits are included."""
-        return self.id[:7] + ("+" if self.worktree else "")
+        return short(self.id, worktree=self.worktree)
+
+
+def short(commit: str, *, worktree: bool) -> str:
+    """Name a commit in seven digits, with a plus where uncommitted edits are included."""
+    return commit[:7] + ("+" if worktree else "")
 
 
 def sorted_pairs(keys: Mapping[str, DesiredKey]) -> Iterable[tuple[str, DesiredKey]]:

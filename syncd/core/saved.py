@@ -8,7 +8,9 @@ from syncd.core.change import Change
 from syncd.core.digest import shown_hash
 from syncd.core.documents import UNREADABLE
 from syncd.core.errors import SyncdError
+from syncd.core.keys import join
 from syncd.core.plan import Plan
+from syncd.core.record import Record
 from syncd.core.text import some
 
 FORMAT: Final = 1
@@ -23,7 +25,7 @@ class SavedValue(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SavedChange(msgspec.Struct, frozen=True):
-    """One change; ``index`` is the ModifyIndex at which it holds, ``at`` is ``file:line:column`` in the tree."""
+    """One change; ``index`` is the ModifyIndex at which it holds, ``at`` is ``file:line:column`` in the repository."""
 
     operation: str
     key: str
@@ -50,12 +52,16 @@ class SavedRefusal(msgspec.Struct, frozen=True):
 
 
 class SavedPlan(msgspec.Struct, frozen=True):
-    """A whole plan; ``record_index`` is the control record's ModifyIndex, 0 where there is none yet."""
+    """A whole plan; ``record_index`` is the control record's ModifyIndex, 0 where there is none yet.
+
+    ``applied_worktree`` tells that what is applied has edits that were not committed.
+    """
 
     format: int
     source: str
     prefix: str
     applied: str | None
+    applied_worktree: bool
     commit: str
     worktree: bool
     record_index: int
@@ -68,29 +74,40 @@ class SavedPlan(msgspec.Struct, frozen=True):
     base: Literal["git", "state", "marks", "none"]
 
 
+class Around(msgspec.Struct, frozen=True):
+    """What a plan itself does not tell: the tree's path in the repository, the control record, where base was found."""
+
+    root: str
+    record: Record | None
+    index: int
+    base: Literal["git", "state", "marks", "none"]
+
+
 class PlanMoved(SyncdError):
     """The store or the tree is no longer what it was when the plan was saved."""
 
     exit_code = 3
 
 
-def save(plan: Plan, record_index: int, base: Literal["git", "state", "marks", "none"]) -> SavedPlan:
+def save(plan: Plan, around: Around) -> SavedPlan:
     """Describe a plan without any secret value."""
+    held = around.record.applied if around.record else None
     return SavedPlan(
         format=FORMAT,
         source=plan.source,
         prefix=plan.prefix,
         applied=plan.applied,
+        applied_worktree=held is not None and held.worktree,
         commit=plan.commit.id,
         worktree=plan.commit.worktree,
-        record_index=record_index,
+        record_index=around.index,
         hash=plan.hash,
         counts=plan.counts,
-        changes=tuple(_change(change) for change in plan.changes),
-        withheld=tuple(_change(change, why) for change, why in plan.withheld),
+        changes=tuple(_change(change, around.root) for change in plan.changes),
+        withheld=tuple(_change(change, around.root, why) for change, why in plan.withheld),
         left=tuple(SavedLeft(left.key, left.why) for left in plan.left),
         refusals=tuple(SavedRefusal(r.guard.value, r.message, r.hint) for r in plan.refusals),
-        base=base,
+        base=around.base,
     )
 
 
@@ -126,7 +143,7 @@ def demand_same(saved: SavedPlan, now: SavedPlan) -> None:
     )
 
 
-def _change(change: Change, why: str | None = None) -> SavedChange:
+def _change(change: Change, root: str, why: str | None = None) -> SavedChange:
     wanted = change.wanted
     return SavedChange(
         operation=change.operation.value,
@@ -134,7 +151,7 @@ def _change(change: Change, why: str | None = None) -> SavedChange:
         index=change.index,
         before=_value(change.before.value, secret=change.secret) if change.before else None,
         after=_value(wanted.value, secret=change.secret) if wanted else None,
-        at=f"{wanted.path}:{wanted.line}:{wanted.column}" if wanted else None,
+        at=f"{join(root, wanted.path)}:{wanted.line}:{wanted.column}" if wanted else None,
         why=why,
     )
 

@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
-from syncd.cli.plan_text import plan_lines
+from syncd.cli.plan_text import approval_lines, plan_lines, refusal_lines
 from syncd.core.desired import Commit
-from syncd.core.saved import SavedChange, SavedLeft, SavedPlan, SavedRefusal, SavedValue
+from syncd.core.guards import Guard, Refusal
+from syncd.core.history import Relation
+from syncd.core.saved import SavedChange, SavedLeft, SavedPlan, SavedValue
+from tests.support.planning import THEIRS, have, record, want
+from tests.support.planning import plan as planned
 from tests.support.terminal import Terminal
 
 COMMIT = Commit("b" * 40, author="Ana", message="Try\n\nmore")
@@ -28,6 +32,7 @@ def plan(*changes: SavedChange, **fields: Any) -> SavedPlan:
         "source": "config",
         "prefix": "config",
         "applied": "a" * 40,
+        "applied_worktree": False,
         "commit": "b" * 40,
         "worktree": False,
         "record_index": 3,
@@ -58,7 +63,14 @@ def test_the_heading_names_both_commits() -> None:
         (change("create", None, value("1")), "+ create   brain/model  1  (brain.yaml:1:1)"),
         (change("update", value("1"), value("2")), "~ update   brain/model  1 → 2  (brain.yaml:1:1)"),
         (change("takeover", value("1"), value("2")), "! takeover brain/model  1 → 2  (brain.yaml:1:1)"),
-        (change("mark", value("1"), value("1")), "* mark     brain/model  1  (brain.yaml:1:1)"),
+        (
+            change("mark", value("1"), value("1")),
+            "* mark     brain/model  value is right, takes the mark  (brain.yaml:1:1)",
+        ),
+        (
+            change("mark", value("1\n2\n"), value("1\n2\n")),
+            "* mark     brain/model  value is right, takes the mark  (brain.yaml:1:1)",
+        ),
         (change("release", value("1"), None), "> release  brain/model  1"),
         (change("delete", value("1"), None), "- delete   brain/model  1"),
         (change("update", value(""), value(" x")), "~ update   brain/model  '' → ' x'  (brain.yaml:1:1)"),
@@ -106,17 +118,32 @@ def test_what_waits_and_what_is_left_is_told_with_its_reason() -> None:
     assert lines[1] == "? delete   brain/model  1  [somebody changed it since; deleted only with an approval]"
     assert lines[2] == "= left     tts/voice  [gone from the tree; stays because of prune: false]"
     assert lines[3] == "Plan: 1 waiting for an approval, 1 left."
-    assert lines[4] == "To let exactly this plan through: syncd apply --approve 0123456789abcdef"
 
 
-def test_a_refusal_says_why_what_to_do_and_how_to_let_it_through() -> None:
-    lines = shown(refusals=(SavedRefusal("mass-delete", "too many", "look"),))
-    assert lines[1:3] == ["refused: too many [mass-delete]", "  hint: look"]
-    assert lines[-1].endswith("--approve 0123456789abcdef")
+def test_a_refusal_says_why_and_what_to_do() -> None:
+    lines = list(refusal_lines((Refusal(Guard.MASS_DELETE, "too many", "look"),), io.StringIO()))
+    assert lines == ["refused: too many [mass-delete]", "  hint: look"]
 
 
-def test_what_nobody_can_approve_offers_no_approval() -> None:
-    assert "approve" not in "".join(shown(refusals=(SavedRefusal("behind", "older", "git pull"),)))
+def test_what_waits_for_a_person_is_let_through_at_the_same_store() -> None:
+    waiting = planned({"a": want("new")}, {"a": have("theirs", THEIRS)}, record=record())
+    said = f"To let exactly this plan through: syncd apply --approve {waiting.hash}"
+    assert list(approval_lines(waiting, "http://127.0.0.1:8500")) == [said]
+    assert list(approval_lines(waiting, "http://127.0.0.1:8600")) == [f"{said} --address 127.0.0.1:8600"]
+
+
+def test_what_nobody_can_or_need_approve_offers_no_approval() -> None:
+    ordinary = planned({"a": want("new")}, {}, record=record())
+    older = planned({"a": want("new")}, {}, record=record(), relation=Relation.BEHIND)
+    assert list(approval_lines(ordinary, "")) == list(approval_lines(older, "")) == []
+
+
+def test_a_terminal_gets_no_more_than_a_person_reads() -> None:
+    many = plan(*[change("create", None, value("1"))] * 5_000, left=(SavedLeft("tts/voice", "prune"),) * 5_000)
+    lines = list(plan_lines(many, COMMIT, io.StringIO(), 200))
+    assert len(lines) == 1 + 200 + 1 + 200 + 1 + 1
+    assert lines[201] == lines[402] == "… and 4,800 more; --output json, or a pipe, shows all"
+    assert len(list(plan_lines(many, COMMIT, io.StringIO()))) == 10_002
 
 
 def test_the_summary_counts_each_kind() -> None:
@@ -127,12 +154,17 @@ def test_the_summary_counts_each_kind() -> None:
 
 def test_no_changes_say_what_the_store_holds() -> None:
     assert shown(applied="b" * 40)[-1] == "No changes. The store holds bbbbbbb."
+    assert shown(applied="b" * 40, applied_worktree=True)[-1].endswith("only notes that the store holds bbbbbbb.")
+    edited = shown(applied="b" * 40, applied_worktree=True, worktree=True)
+    assert edited[-1] == "No changes. The store holds bbbbbbb+."
+    assert edited[0].endswith("config holds bbbbbbb+")
     assert shown()[-1] == "No changes to keys; an apply only notes that the store holds bbbbbbb."
 
 
 def test_a_base_that_is_not_from_git_is_told() -> None:
     assert "only marks tell" in shown(base="marks")[1]
-    assert "state directory" in shown(base="state")[1]
+    assert "git no longer has the applied commit" in shown(base="state")[1]
+    assert "the applied edits were never committed" in shown(base="state", applied_worktree=True)[1]
 
 
 def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from syncd.core.errors import SyncdError
-from syncd.core.saved import FORMAT, PlanMoved, SavedPlan, SavedValue, decode, demand_same, encode, save
-from tests.support.planning import have, plan, record, want
+from syncd.core.saved import FORMAT, Around, PlanMoved, SavedPlan, SavedValue, decode, demand_same, encode, save
+from tests.support.planning import applied, have, plan, record, want
+
+AROUND = Around("config/mordomo", record(), 5, "git")
 
 
 def saved(index: int = 7) -> SavedPlan:
@@ -14,7 +16,7 @@ def saved(index: int = 7) -> SavedPlan:
         {"model": have("old", index=index)},
         record=record(),
     )
-    return save(made, 5, "git")
+    return save(made, AROUND)
 
 
 def test_a_saved_plan_reads_back_as_it_was() -> None:
@@ -23,18 +25,18 @@ def test_a_saved_plan_reads_back_as_it_was() -> None:
 
 def test_values_are_text_base64_or_where_secret_a_hash() -> None:
     made = plan({"token": want("s3cret", secret=True), "text": want("ção")}, {"blob": have("")}, record=record())
-    by_key = {change.key: change for change in save(made, 5, "git").changes}
+    by_key = {change.key: change for change in save(made, AROUND).changes}
     assert by_key["text"].after == SavedValue(text="ção")
-    assert b"s3cret" not in encode(save(made, 5, "git"))
+    assert b"s3cret" not in encode(save(made, AROUND))
     assert by_key["token"].after is not None
     assert by_key["token"].after.hash is not None
 
 
 def test_bytes_that_are_not_text_are_kept_as_base64() -> None:
     blob = replace(want(""), value=b"\xff\x00")
-    (change,) = save(plan({"blob": blob}, {}, record=record()), 0, "none").changes
+    (change,) = save(plan({"blob": blob}, {}, record=record()), AROUND).changes
     assert change.after == SavedValue(base64=b"\xff\x00")
-    assert decode(encode(save(plan({"blob": blob}, {}, record=record()), 0, "none")), "plan.json").changes == (change,)
+    assert decode(encode(save(plan({"blob": blob}, {}, record=record()), AROUND)), "plan.json").changes == (change,)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"\xff", b"[" * 100_000, b'{"format": "1"}'])
@@ -60,9 +62,20 @@ def test_a_key_that_moved_is_named() -> None:
 def test_many_moved_keys_are_counted() -> None:
     one = plan({f"key{number}": want("new") for number in range(8)}, {}, record=record())
     with pytest.raises(PlanMoved, match="key0, key1, key2, key3, key4 and 3 more"):
-        demand_same(save(one, 5, "git"), save(plan({}, {}, record=record()), 5, "git"))
+        demand_same(save(one, AROUND), save(plan({}, {}, record=record()), AROUND))
 
 
 def test_a_record_that_moved_is_told() -> None:
     with pytest.raises(PlanMoved, match="the control record or the guards moved"):
         demand_same(saved(), replace(saved(), record_index=6))
+
+
+def test_places_are_named_from_the_repositorys_root() -> None:
+    assert [change.at for change in saved().changes] == ["config/mordomo/brain.yaml:1:1"] * 2
+
+
+def test_edits_that_were_applied_without_a_commit_are_told() -> None:
+    edited = record(applied=replace(applied(), worktree=True))
+    made = plan({}, {}, record=edited)
+    assert save(made, Around("", edited, 5, "state")).applied_worktree
+    assert not saved().applied_worktree
