@@ -9,7 +9,10 @@ from syncd.core.saved import SavedRefusal
 
 
 class Tip(msgspec.Struct, frozen=True):
-    """The desired state; ``problems`` say why it is invalid, ``edits`` are files that were not committed."""
+    """The desired state; ``problems`` say why it is invalid, ``edits`` are files that were not committed.
+
+    Files are named from the repository's root.
+    """
 
     repository: str
     path: str
@@ -48,13 +51,14 @@ class Ordered(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """What the store holds.
+    """What the store holds; ``address`` is where it answers.
 
     ``relation`` is the tip's to what is applied, ``ahead`` counts the commits by which a tip is newer; ``holder`` is
     None where nobody leads.
     """
 
     store: str
+    address: str
     prefix: str
     applied: Applied | None
     applying: Applying | None

@@ -12,14 +12,14 @@ from syncd.cli.options import SOURCE, STORE, output_option, with_settings
 from syncd.cli.orders import orders
 from syncd.cli.output import print_json
 from syncd.cli.plan import Drawn, draw_up
-from syncd.cli.reading import read_from
+from syncd.cli.reading import read_from, repository_path
 from syncd.cli.running import run
 from syncd.cli.standing import Drift, Live, Next, Ordered, Standing, Tip
 from syncd.cli.status_text import status_lines
 from syncd.core.control import Control
 from syncd.core.desired import Commit
 from syncd.core.drift import drifted
-from syncd.core.errors import RecordError, StoreError
+from syncd.core.errors import RecordError, StoreError, Unreachable
 from syncd.core.history import Relation
 from syncd.core.mark import mark_of
 from syncd.core.problems import TreeError
@@ -39,7 +39,8 @@ _MOST_DRIFT: Final = 10
 def status(settings: Settings, output: str) -> int:
     """Say how things stand, from repository and store; a daemon need not run.
 
-    Exits with 75 where the store does not answer.
+    Exits with 0 where it could tell, whatever it told: also where the tip is invalid or a person must decide. Exits
+    with 75 where the store does not answer.
     """
     standing, code = run(_status(settings))
     if output == "json":
@@ -55,14 +56,22 @@ async def _status(settings: Settings) -> tuple[Standing, int]:
         revision, tip = await _tip(parts)
         try:
             return Standing(tip, await _live(parts, revision)), 0
+        except Unreachable as error:
+            reason = error.message.removeprefix("nothing answers: ")
+            return Standing(tip, None, f"{_bare(parts.address)} does not answer ({reason})"), error.exit_code
         except (StoreError, RecordError) as error:
             return Standing(tip, None, str(error)), error.exit_code
+
+
+def _bare(address: str) -> str:
+    return address.removeprefix("http://")
 
 
 async def _tip(parts: Parts) -> tuple[Revision | None, Tip]:
     source = parts.source
     place = (str(source.repository), source.path, source.branch)
-    edits = () if parts.settings.source.worktree else await source.uncommitted()
+    edited = () if parts.settings.source.worktree else await source.uncommitted()
+    edits = tuple(repository_path(source.path, path) for path in edited)
     try:
         revision = await read_from(source, parts.settings, None)
     except TreeError as error:
@@ -81,6 +90,7 @@ async def _live(parts: Parts, revision: Revision | None) -> Live:
     marked = sum(entry.flags == mark for entry in held.live.values())
     return Live(
         store=await parts.store.describe(),
+        address=parts.address,
         prefix=parts.settings.store.prefix,
         applied=record.applied if record else None,
         applying=record.applying if record else None,

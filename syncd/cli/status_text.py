@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Final, TextIO
 
 from syncd.cli.output import paint
-from syncd.cli.standing import Drift, Live, Next, Ordered, Standing, Tip
-from syncd.core.desired import Commit
+from syncd.cli.standing import Live, Next, Ordered, Standing, Tip
+from syncd.core import advice
+from syncd.core.desired import Commit, short
+from syncd.core.guards import HISTORY
 from syncd.core.record import Applied
 from syncd.core.text import count, printable, some
 
@@ -19,8 +21,8 @@ _RELATIONS: Final = {
 _BASES: Final = {
     "git": "",
     "none": "",
-    "state": "known from the state directory: git has lost the applied commit",
-    "marks": "only marks tell which keys are syncd's: git has lost the applied commit",
+    "state": "known from the state directory",
+    "marks": "only marks tell which keys are syncd's",
 }
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
@@ -37,18 +39,19 @@ _Fact = tuple[str, str, str | None]
 
 def _facts(standing: Standing, now: float) -> Iterator[_Fact]:
     yield from _tip(standing.tip, now)
+    yield from _edits(standing)
     if standing.live is None:
         yield "store", standing.error or "does not answer", "red"
         return
     live = standing.live
     foreign = f", {live.foreign:,} foreign" if live.foreign else ""
     yield "store", f"{live.store}; {live.prefix or '(root)'}: {live.marked:,} marked{foreign}", None
-    yield from _applied(live, now)
-    yield ("lease", f"held by {live.holder}", None) if live.holder else ("lease", "nobody leads", "yellow")
+    yield from _applied(live, standing.tip.commit, now)
+    yield _lease(live)
     yield from _orders(live.orders)
-    yield _drift(live.drift, live.base)
+    yield _drift(live)
     if live.next is not None:
-        yield from _next(live.next)
+        yield from _next(live.next, live.address)
 
 
 def _tip(tip: Tip, now: float) -> Iterator[_Fact]:
@@ -59,15 +62,22 @@ def _tip(tip: Tip, now: float) -> Iterator[_Fact]:
     else:
         yield "tip", f"{tip.commit.short} is invalid and changes nothing; the first problems of syncd validate:", "red"
         yield from (("", f"{problem.where}: {problem.message}", "red") for problem in tip.problems)
-    if tip.edits:
-        yield "edits", f"{some(tip.edits, 10)}: not committed, so not applied; commit, or use --worktree", "yellow"
 
 
-def _applied(live: Live, now: float) -> Iterator[_Fact]:
+def _edits(standing: Standing) -> Iterator[_Fact]:
+    edits, applied = standing.tip.edits, standing.live.applied if standing.live else None
+    if edits and applied is not None and applied.worktree:
+        note = "not committed; the store holds edits, by apply --worktree, until a commit is applied"
+        yield "edits", f"{some(edits, 10)}: {note}", "yellow"
+    elif edits:
+        yield "edits", f"{some(edits, 10)}: not committed, so not applied; commit, or use --worktree", "yellow"
+
+
+def _applied(live: Live, tip: Commit, now: float) -> Iterator[_Fact]:
     if live.applied is None:
         yield "applied", "nothing yet", "yellow"
     else:
-        relation = f"; {_relation(live)}" if live.relation else ""
+        relation = f"; {_relation(live, live.applied, tip)}" if live.relation else ""
         calm = live.relation in (None, "same", "descendant")
         yield "applied", f"{_record(live.applied, now)}{relation}", None if calm else "red"
     if live.applying is not None:
@@ -75,9 +85,11 @@ def _applied(live: Live, now: float) -> Iterator[_Fact]:
         yield "applying", f"{begun}; whoever leads finishes it first", "yellow"
 
 
-def _relation(live: Live) -> str:
+def _relation(live: Live, applied: Applied, tip: Commit) -> str:
     if live.ahead is not None:
         return f"the tip is {count(live.ahead, 'commit')} newer"
+    if live.relation == "same" and (applied.worktree or tip.worktree):
+        return f"the tip's commit, with{'' if applied.worktree else 'out'} edits"
     return _RELATIONS.get(live.relation or "", live.relation or "")
 
 
@@ -89,8 +101,19 @@ def _orders(orders: Ordered) -> Iterator[_Fact]:
         yield "orders", f"plan {orders.approved} is approved by {orders.approved_by}", None
 
 
-def _drift(drift: Drift, base: str) -> _Fact:
-    note = f" ({_BASES[base]})" if _BASES.get(base) else ""
+def _lease(live: Live) -> _Fact:
+    if live.holder:
+        return "lease", f"held by {live.holder}", None
+    strays = live.next is not None and any(refusal.guard in HISTORY for refusal in live.next.refusals)
+    # A node whose commit does not follow the store's lets go of the lease: another one's clone may be newer.
+    return "lease", "nobody leads" + (" (what is refused needs no leader)" if strays else ""), "yellow"
+
+
+def _drift(live: Live) -> _Fact:
+    drift, base = live.drift, live.base
+    edited = live.applied is not None and live.applied.worktree
+    lost = "the applied edits were never committed" if edited else "git has lost the applied commit"
+    note = f" ({_BASES[base]}: {lost})" if _BASES.get(base) else ""
     if not drift.known:
         return "drift", "nothing is applied" if base == "none" else f"not known{note}", None
     if drift.count == 0:
@@ -98,14 +121,14 @@ def _drift(drift: Drift, base: str) -> _Fact:
     return "drift", f"{count(drift.count, 'key')}: {some(drift.keys, 10, total=drift.count)}{note}", "yellow"
 
 
-def _next(following: Next) -> Iterator[_Fact]:
+def _next(following: Next, address: str) -> Iterator[_Fact]:
     sums = [f"{operation} {number:,}" for operation, number in following.counts.items()]
     sums += [f"{following.withheld:,} waiting for an approval"] if following.withheld else []
     sums += [f"{following.left:,} left as they are"] if following.left else []
     yield "next", ", ".join(sums) or "nothing to do", None
     yield from (("refused", f"{each.message} [{each.guard}]", "red") for each in following.refusals)
     if following.hash:
-        yield "", f"syncd plan shows it; to let it through: syncd apply --approve {following.hash}", None
+        yield "", f"{advice.plan(address)} shows it; to let it through: {advice.approve(following.hash, address)}", None
 
 
 def _commit(commit: Commit, now: float) -> str:
@@ -113,14 +136,14 @@ def _commit(commit: Commit, now: float) -> str:
 
 
 def _record(applied: Applied, now: float) -> str:
-    short = applied.commit[:7] + ("+" if applied.worktree else "")
-    return described(short, applied.message, applied.author, applied.time, now)
+    name = short(applied.commit, worktree=applied.worktree)
+    return described(name, applied.message, applied.author, applied.time, now)
 
 
-def described(short: str, message: str, author: str, time: int, now: float) -> str:
+def described(name: str, message: str, author: str, time: int, now: float) -> str:
     """Write a commit on one line."""
     title = message.partition("\n")[0]
-    return f"{short} {title!r} by {author}, {_ago(time, now)}"
+    return f"{name} {title!r} by {author}, {_ago(time, now)}"
 
 
 def _ago(time: float, now: float) -> str:

@@ -5,6 +5,7 @@ starve writes), a deadline for each call (300 s for all there, less than Consul'
 costs the server eight times as much), no redirects, typed errors, and no write that is silently sent twice.
 """
 
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -259,6 +260,8 @@ def deadline(params: Params, patience: float = PATIENCE) -> float:
 
 def _reason(error: Exception) -> str:
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    if isinstance(cause, ConnectionError) and cause.errno:
+        return os.strerror(cause.errno)  # asyncio's own text says "Connect call failed" and the address once more
     return getattr(cause, "strerror", None) or str(cause) or type(error).__name__
 
 

@@ -12,7 +12,7 @@ MANY = {"many.yaml": "".join(f"key{number}: {number}\n" for number in range(20))
 
 def test_plan_shows_apply_does_and_status_tells(machine: Machine) -> None:
     assert machine.cli("plan", "--detailed-exitcode", check=2).stdout.endswith("\nPlan: 4 to create.\n")
-    assert "+ create   brain/model  qwen2.5:3b  (brain.yaml:1:1)\n" in machine.cli("plan").stdout
+    assert "+ create   brain/model  qwen2.5:3b  (config/mordomo/brain.yaml:1:1)\n" in machine.cli("plan").stdout
     assert "nothing yet" in machine.cli("status").stdout
     commit = machine.repository.git("rev-parse", "HEAD")[:7]
     assert f"Applied {commit}: 4 created.\n" in machine.cli("apply", "--yes").stdout
@@ -38,9 +38,9 @@ def test_every_kind_of_change_is_shown_with_old_and_new_value(local: Machine) ->
     local.repository.commit({"text.yaml": "poem: |\n  one\n  zwei\n  three\n", "old.yaml": None})
     shown = local.cli("plan").stdout
     for line in (
-        "~ update   brain/model  by hand → qwen2.5:3b  (brain.yaml:1:1)",
-        "* mark     wake_word/sensitivity  0.7  (wake_word.yaml:1:1)",
-        "+ create   tts/voice  pt_BR-faber-medium  (tts.yaml:1:1)",
+        "~ update   brain/model  by hand → qwen2.5:3b  (config/mordomo/brain.yaml:1:1)",
+        "* mark     wake_word/sensitivity  value is right, takes the mark  (config/mordomo/wake_word.yaml:1:1)",
+        "+ create   tts/voice  pt_BR-faber-medium  (config/mordomo/tts.yaml:1:1)",
         "- delete   old/a  b",
         "    -two\n    +zwei\n",
         "Plan: 1 to create, 2 to update, 1 to mark, 1 to delete.",
@@ -61,13 +61,18 @@ def test_a_refused_plan_changes_nothing_until_that_very_plan_is_approved(machine
     machine.cli("apply", "--yes")
     machine.repository.commit({"many.yaml": None})
     hash_ = machine.json("plan", "--detailed-exitcode", check=3)["hash"]
-    refused = machine.cli("apply", "--yes", check=3).stderr
+    ended = machine.cli("apply", "--yes", check=3)
+    refused = ended.stderr
     assert "20 of 24 keys would be deleted" in refused
     assert f"--approve {hash_}" in refused
+    assert "refused" not in ended.stdout
+    assert "--approve" not in ended.stdout
     assert "the plan is now another one" in machine.cli("apply", "--approve", "0" * 16, check=3).stderr
     assert f"syncd apply --approve {hash_}" in machine.cli("status").stdout
     assert len(machine.kv.tree()) == 24
-    assert "20 deleted" in machine.cli("apply", "--approve", hash_).stdout
+    approved = machine.cli("apply", "--approve", hash_).stdout
+    assert "20 deleted" in approved
+    assert "To let" not in approved
     assert len(machine.kv.tree()) == 4
 
 
@@ -101,6 +106,7 @@ def test_a_plan_is_never_written_through_a_link(local: Machine, tmp_path: Path) 
 
 
 def test_without_a_terminal_apply_wants_yes(local: Machine) -> None:
+    assert "the plan cannot be read: No such file" in local.cli("apply", "missing.json", check=1).stderr
     assert "say --yes" in local.cli("apply", check=64).stderr
     assert local.kv.tree() == {}
 
@@ -111,6 +117,42 @@ def test_while_a_daemon_leads_apply_names_it_and_writes_nothing(machine: Machine
         refused = machine.other("elsewhere").cli("apply", "--yes", check=3).stderr
         assert f"(pid {daemon.process.pid})" in refused
         assert "held by" in machine.cli("status").stdout
+
+
+def test_an_approval_that_nothing_waits_for_is_not_left_with_a_daemon(local: Machine) -> None:
+    with local.run() as daemon:
+        daemon.wait_for_output("info    applied")
+        done = local.other("elsewhere").cli("apply", "--approve", local.json("plan")["hash"])
+        assert "Nothing was written." in done.stdout
+        assert local.kv.own("control") == {}
+
+
+def test_an_approval_is_not_for_a_plan_that_needs_none(local: Machine) -> None:
+    told = local.cli("apply", "--approve", local.json("plan")["hash"], check=3).stderr
+    assert "nothing waits for that approval: the plan is now one that needs none" in told
+    assert local.kv.tree() == {}
+
+
+def test_deletes_that_still_wait_are_named_with_what_lets_them_through(local: Machine) -> None:
+    local.cli("apply", "--yes")
+    local.kv.put("tts/voice", b"by hand")
+    local.repository.commit({"tts.yaml": None, "later.yaml": "a: b\n"})
+    done = local.json("apply", "--yes")
+    assert done["waiting"] == 1
+    assert done["hash"] == local.json("plan")["hash"]
+    local.cli("apply", "--approve", done["hash"])
+    assert local.kv.get("tts/voice") is None
+
+
+def test_uncommitted_edits_that_were_applied_are_told_as_such(local: Machine) -> None:
+    local.repository.write({"brain.yaml": "model: edited\n"})
+    commit = local.repository.git("rev-parse", "HEAD")[:7]
+    assert f"Applied {commit}+: " in local.cli("apply", "--worktree", "--yes").stdout
+    told = local.cli("status").stdout
+    assert "so not applied" not in told
+    assert "git has lost" not in told
+    assert "config/mordomo/brain.yaml: not committed; the store holds edits" in told
+    assert f"No changes. The store holds {commit}+." in local.cli("plan", "--worktree").stdout
 
 
 def test_an_older_commit_is_never_applied(local: Machine) -> None:
@@ -178,5 +220,5 @@ def test_what_stands_in_the_store_is_imported_and_only_marked_afterwards(machine
 def test_status_shows_the_git_half_where_the_store_does_not_answer(local: Machine) -> None:
     told = local.cli("status", "--address", "127.0.0.1:1", check=75).stdout
     assert "'Start' by Ana" in told
-    assert "nothing answers" in told
+    assert told.splitlines()[-1] == "store    127.0.0.1:1 does not answer (Connection refused)"
     assert local.json("status", "--address", "127.0.0.1:1", check=75)["live"] is None

@@ -33,6 +33,7 @@ def tip(**fields: Any) -> Tip:
 def live(**fields: Any) -> Live:
     given: dict[str, Any] = {
         "store": "Consul 1.17.0 at http://c:8500",
+        "address": "http://c:8500",
         "prefix": "config",
         "applied": APPLIED,
         "applying": None,
@@ -73,6 +74,10 @@ def test_everything_at_one_glance() -> None:
         ({"applied": None}, "applied  nothing yet"),
         ({"holder": None}, "lease    nobody leads"),
         (
+            {"holder": None, "next": Next({}, 0, 0, (SavedRefusal("rewritten", "x", "y"),), "")},
+            "lease    nobody leads (what is refused needs no leader)",
+        ),
+        (
             {"applying": Applying("c" * 40, int(NOW) - 1, "x")},
             "applying ccccccc, begun 1 second ago; whoever leads finishes it first",
         ),
@@ -90,7 +95,7 @@ def test_everything_at_one_glance() -> None:
         ({"next": Next({}, 0, 0, (SavedRefusal("empty", "no key", "x"),), "")}, "refused  no key [empty]"),
         (
             {"next": Next({}, 0, 0, (), "12")},
-            "         syncd plan shows it; to let it through: syncd apply --approve 12",
+            f"{'':9}syncd plan --address c:8500 shows it; to let it through: syncd apply --approve 12 --address c:8500",
         ),
     ],
 )
@@ -132,3 +137,13 @@ def test_a_store_that_does_not_answer_leaves_the_git_half() -> None:
 
 def test_a_newer_tip_says_by_how_many_commits() -> None:
     assert "the tip is 3 commits newer" in "\n".join(shown(Standing(tip(), live(ahead=3))))
+
+
+def test_edits_that_were_applied_are_not_said_to_be_missing() -> None:
+    edited = Applied("b" * 40, "main", "Ana", "Try", int(NOW) - 300, 4, "0" * 64, worktree=True)
+    lines = shown(Standing(tip(edits=("a.yaml",)), live(applied=edited, relation="same", base="state")))
+    assert (
+        "edits    a.yaml: not committed; the store holds edits, by apply --worktree, until a commit is applied" in lines
+    )
+    assert "applied  bbbbbbb+ 'Try' by Ana, 5 minutes ago; the tip's commit, with edits" in lines
+    assert "drift    none (known from the state directory: the applied edits were never committed)" in lines
