@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from typing import Final, TextIO
 
@@ -18,10 +19,10 @@ from syncd.cli.reading import read_from, repository_path
 from syncd.cli.running import run
 from syncd.cli.status_text import described
 from syncd.core import keys
-from syncd.core.desired import BaseKey, Commit, DesiredKey
+from syncd.core.desired import Commit, DesiredKey
 from syncd.core.digest import shown_hash
 from syncd.core.errors import SyncdError
-from syncd.core.explain import State, state_of
+from syncd.core.explain import State, is_secret, state_of
 from syncd.core.mark import mark_of
 from syncd.core.text import printable
 from syncd.settings import Settings
@@ -44,6 +45,11 @@ _SENTENCES: Final = {
     State.OTHERS: "it carries the mark of another source; syncd does not touch it without an approval",
     State.KEPT: "git no longer says it, but the tree's rules say prune: false; it stays",
     State.IGNORED: "its file is ignored now; it stays",
+}
+_OWN: Final = {
+    f"{keys.RESERVED}/revision": "the control record",
+    f"{keys.RESERVED}/lease": "the lock of whoever leads",
+    f"{keys.RESERVED}/control": "people's orders",
 }
 _NEAREST: Final = 5
 _MOST_COMPARED: Final = 5_000
@@ -87,12 +93,13 @@ def explain(settings: Settings, key: str, at: str | None, output: str) -> None:
 async def _explain(settings: Settings, name: str, at: str | None) -> Explained:
     async with wiring.open_parts(settings, os.environ) as parts:
         drawn = await draw_up(parts, await read_from(parts.source, settings, at))
-        key = _relative(name, settings.store.prefix, drawn)
+        known = drawn.revision.tree.desired.keys.keys() | drawn.held.live.keys()
+        key = relative(name, settings.store.prefix, known)
         want, have = drawn.revision.tree.desired.keys.get(key), drawn.held.live.get(key)
         base = (await parts.survey.base(drawn.held.record)).keys
         based = base.get(key) if base is not None else None
         state = state_of(key, drawn.plan, have, based, mark_of(settings.source.name))
-        secret = _is_secret(want, based)
+        secret = is_secret(key, have, want, based, state, drawn.revision.tree.rules)
         return Explained(
             key=keys.join(settings.store.prefix, key),
             state=state,
@@ -109,14 +116,20 @@ async def _explain(settings: Settings, name: str, at: str | None) -> Explained:
         )
 
 
-def _relative(name: str, prefix: str, drawn: Drawn) -> str:
+def relative(name: str, prefix: str, known: AbstractSet[str]) -> str:
     """Find the key that is meant: a relative one, else a whole one."""
-    known = drawn.revision.tree.desired.keys.keys() | drawn.held.live.keys()
     below = keys.own_prefix(prefix)
-    for candidate in (name, name.removeprefix(below)):
+    key = name.removeprefix(below)
+    for candidate in (name, key):
         if candidate in known:
             return candidate
-    near = _nearest(name.removeprefix(below), known)
+    if own := _OWN.get(key):
+        raise SyncdError(f"{key!r} is syncd's own: {own}", where=prefix, hint="syncd status tells what it says")
+    if prefix and key == name and name.partition("/")[0] == prefix.partition("/")[0]:
+        raise SyncdError(
+            f"{name!r} is outside the prefix {prefix!r}", hint="name the prefix that it is below: --prefix"
+        )
+    near = _nearest(key, known)
     raise SyncdError(
         f"there is no key {name!r}, neither in git nor in the store",
         where=prefix,
@@ -128,13 +141,6 @@ def _nearest(name: str, known: Iterable[str]) -> list[str]:
     segments = set(name.split("/"))
     related = sorted(key for key in known if segments & set(key.split("/"))) or sorted(known)
     return get_close_matches(name, related[:_MOST_COMPARED], _NEAREST, 0.5)
-
-
-def _is_secret(want: DesiredKey | None, based: BaseKey | None) -> bool:
-    """Hide what git calls a secret, and what nobody can say of whether it is one."""
-    if want is None and based is None:
-        return True
-    return (want is not None and want.secret) or (based is not None and based.secret)
 
 
 def _shown(value: bytes, secret: bool) -> object:

@@ -3,11 +3,14 @@
 from enum import StrEnum
 
 from syncd.core.change import Change, Operation, is_claimed
-from syncd.core.desired import BaseKey
+from syncd.core.desired import BaseKey, DesiredKey
 from syncd.core.digest import value_hash
 from syncd.core.live import Entry
+from syncd.core.mapping.globs import matcher
 from syncd.core.mark import is_mark
 from syncd.core.plan import Plan
+from syncd.core.rules import Rules
+from syncd.core.tree import possible_files
 
 
 class State(StrEnum):
@@ -63,3 +66,22 @@ def _written(change: Change, based: BaseKey | None) -> State:
     if change.before is None:
         return State.MISSING
     return State.CHANGED if value_hash(change.before.value) == based.hash else State.DRIFT
+
+
+def is_secret(
+    key: str, live: Entry | None, wanted: DesiredKey | None, based: BaseKey | None, state: State, rules: Rules
+) -> bool:
+    """Tell whether a key's value may not be shown.
+
+    What a source of syncd wrote may have been a secret there, where nobody remembers it.
+    """
+    if wanted is None and based is None:
+        stranger = state is State.FOREIGN and live is not None and not is_mark(live.flags)
+        return not stranger or _would_be_secret(key, rules)
+    return (wanted is not None and wanted.secret) or (based is not None and based.secret)
+
+
+def _would_be_secret(key: str, rules: Rules) -> bool:
+    """Tell whether a file that could say a key would make it a secret."""
+    found = {rules.policy(path).secret for path in possible_files(key)}
+    return any(matcher(secret)(key) if isinstance(secret, tuple) else secret for secret in found)

@@ -76,7 +76,7 @@ class Kept(msgspec.Struct, frozen=True):
         """Answer by the file that once said the key, or by every file that could have."""
         if path is not None:
             return self._because_of(path)
-        reasons = {self._because_of(candidate) for candidate in _possible_files(key)}
+        reasons = {self._because_of(candidate) for candidate in possible_files(key)}
         return "prune" if "prune" in reasons else "ignored" if "ignored" in reasons else ""
 
     def _because_of(self, path: str) -> Literal["", "prune", "ignored"]:
@@ -85,7 +85,8 @@ class Kept(msgspec.Struct, frozen=True):
         return "" if self.rules.policy(path).prune else "prune"
 
 
-def _possible_files(key: str) -> Iterator[str]:
+def possible_files(key: str) -> Iterator[str]:
+    """List every file that could say a key."""
     yield key
     segments = key.split("/")
     for end in range(len(segments), 0, -1):

@@ -3,8 +3,9 @@
 import pytest
 
 from syncd.core.desired import DesiredKey, StoredBaseKey
-from syncd.core.explain import State, state_of
+from syncd.core.explain import State, is_secret, state_of
 from syncd.core.live import Entry
+from syncd.core.rules import Rules
 from tests.support.planning import LOCKED, OURS, THEIRS, based, have, plan, record, want
 
 Case = tuple[str, DesiredKey | None, Entry | None, StoredBaseKey | None]
@@ -55,3 +56,28 @@ def test_a_marked_key_that_no_record_explains_is_withheld() -> None:
 
 def test_every_state_is_reached() -> None:
     assert {*CASES, State.WITHHELD} == set(State)
+
+
+RULES = Rules.parse(b"rules: [{match: '*', secret: ['*/token']}]", None)
+
+
+@pytest.mark.parametrize(
+    ("key", "flags", "state", "hidden"),
+    [
+        ("stranger/name", 0, State.FOREIGN, False),
+        ("stranger/token", 0, State.FOREIGN, True),
+        ("stranger/name", THEIRS, State.FOREIGN, True),
+        ("stranger/name", OURS, State.WITHHELD, True),
+        ("stranger/name", 0, State.ORPHAN, True),
+    ],
+)
+def test_a_strangers_value_is_shown_unless_the_rules_would_hide_it(
+    key: str, flags: int, state: State, hidden: bool
+) -> None:
+    assert is_secret(key, have("1", flags), None, None, state, RULES) is hidden
+
+
+def test_what_git_or_base_calls_a_secret_is_hidden() -> None:
+    assert is_secret("a", have("1"), want("1", secret=True), based("1"), State.IN_SYNC, Rules())
+    assert is_secret("a", have("2"), want("1"), based("1", secret=True), State.DRIFT, Rules())
+    assert not is_secret("a", have("2"), want("1"), based("1"), State.DRIFT, Rules())
