@@ -44,12 +44,9 @@ class Refused(SyncdError):
     exit_code = 3
 
     def __init__(self, refusals: tuple[Refusal, ...], hash_: str) -> None:
-        way_out = (
-            refusals[0].hint
-            if not hash_
-            else f"{refusals[0].hint}; to let exactly this plan through: --approve {hash_}"
-        )
-        super().__init__("; ".join(refusal.message for refusal in refusals), hint=way_out)
+        ways_out = list(dict.fromkeys(refusal.hint for refusal in refusals))
+        ways_out += [f"to let exactly this plan through: --approve {hash_}"] if hash_ else []
+        super().__init__("; ".join(refusal.message for refusal in refusals), hint="; ".join(ways_out))
         self.refusals = refusals
         self.hash = hash_
 
@@ -78,7 +75,7 @@ def mass_delete(deletes: int, owned: int) -> Refusal:
     return Refusal(
         Guard.MASS_DELETE,
         f"{deletes:,} of {count(owned, 'key')} would be deleted (more than {delete_limit(owned):,})",
-        "look at the plan: syncd plan",
+        "look at the plan, and approve it if it is meant",
     )
 
 
@@ -88,7 +85,7 @@ def first_contact(takeovers: int) -> Refusal:
     return Refusal(
         Guard.FIRST_CONTACT,
         f"this is the first apply to this prefix, and {count(takeovers, 'key')} there {have} than the tree",
-        "look at the plan, or bring the live values into git first: syncd import",
+        "look at the plan, or bring the live values into git first (syncd import)",
     )
 
 
@@ -124,7 +121,7 @@ def history(relation: Relation, held: tuple[str, ...], target: str) -> Refusal |
         return Refusal(
             Guard.REWRITTEN,
             f"commit {new} does not follow what the store holds ({old}): history was rewritten",
-            "amend, rebase, reset and a forced push do that; look at the plan: syncd plan; if it is meant, approve it",
+            "amend, rebase, reset and a forced push do that; look at the plan, and approve it if it is meant",
         )
     if relation is Relation.UNKNOWN:
         return Refusal(

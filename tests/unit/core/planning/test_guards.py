@@ -182,7 +182,7 @@ def test_conflicts_name_the_first_five_keys() -> None:
 
 def test_a_refusal_says_what_to_do_and_names_the_plan() -> None:
     found = without(11, 20)
-    with pytest.raises(Refused, match=f"look at the plan: .*--approve {found.hash}") as raised:
+    with pytest.raises(Refused, match=f"look at the plan, .*--approve {found.hash}") as raised:
         found.demand()
     assert raised.value.exit_code == 3
     assert raised.value.hash == found.hash
@@ -217,3 +217,10 @@ def test_a_rewritten_history_names_what_rewrites_it_besides_a_push() -> None:
     refusal = texts.history(Relation.REWRITTEN, ("a" * 40,), "b" * 40)
     assert refusal is not None
     assert all(word in refusal.hint for word in ("amend", "rebase", "reset", "forced push", "approve"))
+
+
+def test_a_plan_that_refuses_itself_twice_tells_each_way_out() -> None:
+    refusals = (texts.empty(11), texts.mass_delete(11, 11))
+    assert Refused(refusals, "12").hint == (
+        f"{refusals[0].hint}; {refusals[1].hint}; to let exactly this plan through: --approve 12"
+    )
