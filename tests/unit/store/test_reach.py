@@ -193,26 +193,16 @@ async def test_credentials_token_and_scope_travel_with_every_request(consul: Con
             "CONSUL_HTTP_ADDR": proxy.address,
             "CONSUL_HTTP_AUTH": "me:secret",
             "CONSUL_HTTP_TOKEN": "token-1",
-            "CONSUL_NAMESPACE": "team a",
-            "CONSUL_PARTITION": "part",
         }
         proxy.when(anything, answer(200, b"true"), times=None)
-        async with Store(resolve_endpoint(variables, datacenter="dc9"), "p") as store:
+        async with Store(resolve_endpoint(variables, datacenter="dc 9"), "p") as store:
             for call in (store.get("a"), store.transact(b"[]"), store.destroy_session("s"), store.listing()):
                 with suppress(StoreError):
                     await call
         assert len(proxy.seen()) == 4
         for request in proxy.seen():
-            assert request.query.endswith("dc=dc9&ns=team%20a&partition=part")
+            assert request.query.endswith("dc=dc%209")
             head = request.head.decode().lower()
             assert "x-consul-token: token-1\r\n" in head
             assert f"authorization: basic {base64.b64encode(b'me:secret').decode()}\r\n".lower() in head
             assert "accept-encoding: identity\r\n" in head
-
-
-async def test_an_address_with_a_path_is_a_gateway(consul: ConsulAgent) -> None:
-    with proxy_to(consul.address) as proxy:
-        proxy.when(anything, answer(404, headers="X-Consul-Index: 1\r\n"))
-        async with Store(resolve_endpoint({}, address=f"{proxy.address}/consul/"), "p") as store:
-            assert await store.get("a") is None
-        assert proxy.seen()[0].path == "/consul/v1/kv/p/a"
