@@ -1,6 +1,6 @@
 """People's orders at ``.syncd/control``: an approval, a pause."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -10,20 +10,23 @@ from syncd.core.errors import RecordError
 FORMAT: Final = 1
 APPROVAL_SECONDS: Final = 3600
 
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""Unix seconds up to the end of the year 9999: later ones cannot be shown as a date."""
+
 
 class Approval(msgspec.Struct, frozen=True):
     """Lets exactly the plan of that hash through its guards until ``expires`` (Unix seconds)."""
 
     hash: str
     author: str
-    expires: int
+    expires: Seconds
 
 
 class Pause(msgspec.Struct, frozen=True, omit_defaults=True):
     """No writes until it is lifted; ``since`` in Unix seconds."""
 
     author: str
-    since: int
+    since: Seconds
     reason: str = ""
 
 

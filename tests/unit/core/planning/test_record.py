@@ -33,11 +33,12 @@ records = st.builds(
     st.booleans(),
     text,
 )
+seconds = st.integers(0, 253_402_300_799)
 controls = st.builds(
     Control,
     st.just(control.FORMAT),
-    st.none() | st.builds(Approval, text, text, numbers),
-    st.none() | st.builds(Pause, text, numbers, text),
+    st.none() | st.builds(Approval, text, text, seconds),
+    st.none() | st.builds(Pause, text, seconds, text),
 )
 DAMAGED = [
     b"",
@@ -143,3 +144,12 @@ def test_an_approval_stands_until_it_expires() -> None:
     assert orders.approves(1000 + APPROVAL_SECONDS) == "cafe"
     assert orders.approves(1001 + APPROVAL_SECONDS) is None
     assert Control().approves(0) is None
+
+
+@pytest.mark.parametrize("seconds", [-1, 253_402_300_800, 2**62])
+@pytest.mark.parametrize(
+    "order", ['"pause":{"author":"Ana","since":%d}', '"approval":{"hash":"cafe","author":"Ana","expires":%d}']
+)
+def test_an_order_at_a_time_that_no_calendar_shows_is_damaged(order: str, seconds: int) -> None:
+    with pytest.raises(RecordError, match="damaged"):
+        control.decode(f'{{"format":1,{order % seconds}}}'.encode())
