@@ -36,11 +36,6 @@ def lease_key(prefix: str) -> str:
     return join(prefix, f"{RESERVED}/lease")
 
 
-def control_key(prefix: str) -> str:
-    """Where people's orders stand."""
-    return join(prefix, f"{RESERVED}/control")
-
-
 def is_reserved(prefix: str, key: str) -> bool:
     """Tell whether a full key is one of syncd's own."""
     return key.startswith(join(prefix, RESERVED + "/"))

@@ -26,7 +26,3 @@ class Term(msgspec.Struct, frozen=True):
     def holds(self, now: float) -> bool:
         """Tell whether the holder may still send a write: Consul lets the session live at least that long."""
         return now - self.sent < self.ttl
-
-    def renew_at(self) -> float:
-        """Return when the next renewal is due: a third of the time to live leaves room for two failures."""
-        return self.sent + self.ttl / 3

@@ -66,7 +66,6 @@ class TestKeys:
     def test_own_keys_stand_under_the_prefix(self) -> None:
         assert keys.record_key("config/mordomo") == "config/mordomo/.syncd/revision"
         assert keys.lease_key("config/mordomo") == "config/mordomo/.syncd/lease"
-        assert keys.control_key("") == ".syncd/control"
 
     def test_the_root_has_no_prefix(self) -> None:
         assert (keys.join("", "a/b"), keys.own_prefix("")) == ("a/b", "")
@@ -131,7 +130,6 @@ class TestTiming:
         assert term.holds(100.0)
         assert term.holds(114.9)
         assert not term.holds(115.0)
-        assert term.renew_at() == 105.0
 
 
 class TestLease:
