@@ -220,7 +220,7 @@ def _collision(key: str, one: DesiredKey, other: DesiredKey) -> Problem:
 def _differs(old: DesiredKey | None, new: DesiredKey | None) -> bool:
     if old is None or new is None:
         return True
-    return (old.value, old.secret, old.policy) != (new.value, new.secret, new.policy)
+    return (old.value, old.secret, old.policy, old.path) != (new.value, new.secret, new.policy, new.path)
 
 
 def _warnings(problems: Iterable[Problem]) -> tuple[Problem, ...]:
