@@ -151,9 +151,12 @@ class _Reading:
         return context
 
     def scope(self, datacenter: str | None) -> tuple[tuple[str, str], ...]:
-        read = self._environment.get
-        named = (("dc", datacenter), ("ns", read("CONSUL_NAMESPACE")), ("partition", read("CONSUL_PARTITION")))
-        return tuple((name, value) for name, value in named if value)
+        for variable, what in (("CONSUL_NAMESPACE", "namespaces"), ("CONSUL_PARTITION", "partitions")):
+            # /v1/txn ignores ?ns= and takes a namespace with each operation instead.
+            if self._environment.get(variable, "") not in ("", "default"):
+                gap = f"syncd does not support Consul Enterprise {what} yet: transactions would go to the default one"
+                self.problems.append(f"{variable}: {gap}; unset it")
+        return (("dc", datacenter),) if datacenter else ()
 
     def _flag(self, name: str, *, default: bool) -> bool:
         text = self._environment.get(name) or ""

@@ -107,6 +107,13 @@ def test_a_setting_comes_before_the_variable(tmp_path: Path) -> None:
     assert endpoint.scope == (("dc", "dc2"),)
 
 
+@pytest.mark.parametrize("variable", ["CONSUL_NAMESPACE", "CONSUL_PARTITION"])
+def test_a_namespace_that_transactions_would_not_go_to_is_refused(variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable}: syncd does not support Consul Enterprise"):
+        resolve_endpoint({variable: "team"})
+    assert resolve_endpoint({variable: "default"}).scope == ()
+
+
 def test_a_token_file_wins_over_a_token(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-file")
     named = {"CONSUL_HTTP_TOKEN": "env", "CONSUL_HTTP_TOKEN_FILE": str(tmp_path / "token")}
@@ -117,14 +124,12 @@ def test_credentials_and_scope_are_read() -> None:
     endpoint = resolve_endpoint(
         {
             "CONSUL_HTTP_AUTH": "me:secret",
-            "CONSUL_NAMESPACE": "team",
-            "CONSUL_PARTITION": "part",
             "CONSUL_TLS_SERVER_NAME": "server.dc1.consul",
             "CONSUL_HTTP_TOKEN": SECRET,
         }
     )
     assert endpoint.authorization == "Basic " + base64.b64encode(b"me:secret").decode()
-    assert endpoint.scope == (("ns", "team"), ("partition", "part"))
+    assert endpoint.scope == ()
     assert endpoint.server_name == "server.dc1.consul"
     assert endpoint.token.current() == SECRET
     assert not endpoint.token.refresh()
