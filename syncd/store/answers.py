@@ -8,7 +8,7 @@ import msgspec
 from syncd.core.documents import UNREADABLE
 from syncd.core.errors import NoLeader, NotWhole, StoreError, UnknownOutcome
 from syncd.core.live import Entry
-from syncd.store.faults import UNKNOWN_HINT, shown
+from syncd.store.faults import UNKNOWN_HINT, quoted, shown
 
 Answer = TypeVar("Answer")
 
@@ -131,8 +131,10 @@ def _read(decoder: msgspec.json.Decoder[Answer], body: bytes, where: str) -> Ans
     try:
         return decoder.decode(body)
     except UNREADABLE:
+        # A list of keys that came damaged would show values.
+        said = "JSON of another shape" if body.lstrip()[:1] in (b"[", b"{") else repr(shown(body[:200]))
         raise StoreError(
-            f"what answers is not a Consul API: it says {shown(body[:200])!r}",
+            f"what answers is not a Consul API: it says {said}",
             where=where,
             hint="the address is HOST:PORT of Consul's HTTP API, 8500 by default",
         ) from None
@@ -147,5 +149,5 @@ def is_true(reply: Reply) -> bool:
     """Read the answer to a PUT of one key."""
     said = reply.body.strip()
     if reply.code != 200 or said not in (b"true", b"false"):
-        raise UnknownOutcome(f"the store answers {reply.code}: {shown(reply.body)}", hint=UNKNOWN_HINT)
+        raise UnknownOutcome(f"the store answers {reply.code}: {quoted(reply.body)}", hint=UNKNOWN_HINT)
     return said == b"true"

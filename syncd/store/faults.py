@@ -3,6 +3,7 @@
 The texts are Consul's own, seen on 1.8.7 and in the code of later versions; see docs/consul-compatibility.md.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -28,6 +29,17 @@ UNKNOWN_HINT: Final = "it may or may not have been done; read back before trying
 BUSY_HINT: Final = "try again in a moment"
 
 
+_CONSULS: Final = re.compile(
+    r"(?:rpc error|acl not found|acl support disabled|permission denied|no cluster leader|no path to datacenter"
+    r"|node is not the leader|leadership lost|invalid (?:session|query|key)|transaction contains|request body"
+    r"|bad request|value exceeds|missing |conflicting flags|failed to |method |rate limit|retry later|session id "
+    r"|your ip is)"
+    r"[^][{}]*",
+    re.IGNORECASE,
+)
+"""How Consul's refusals begin. None repeats the request, which would be in braces."""
+
+
 class AclsOff(StoreError):
     """A question about ACLs, asked of a store that has them switched off: nothing is refused or filtered."""
 
@@ -36,14 +48,14 @@ def fault_of(status: int, body: bytes, *, write: bool, where: str) -> StoreError
     """Name the error that a status outside ANSWERS stands for."""
     text = shown(body)
     if status >= 500:
-        return _of_server(status, text, write=write, where=where)
+        return _of_server(status, text, quoted(body) if write else text, write=write, where=where)
     if 300 <= status < 400:
         return StoreError(
             "the store answers with a redirect: it knows this key by another name",
             where=where,
             hint="Consul cannot address keys with empty, '.' or '..' segments; such a key is not portable",
         )
-    return _of_request(status, text, where)
+    return _of_request(status, quoted(body) if write else text, where)
 
 
 def _of_request(status: int, text: str, where: str) -> StoreError:
@@ -58,16 +70,16 @@ def _of_request(status: int, text: str, where: str) -> StoreError:
     return StoreError(f"the store answers {status}: {text}", where=where)
 
 
-def _of_server(status: int, text: str, *, write: bool, where: str) -> StoreError:
-    said = f"the store answers {status}: {text}"
+def _of_server(status: int, text: str, fit: str, *, write: bool, where: str) -> StoreError:
+    said = f"the store answers {status}: {fit}"
     if "No path to datacenter" in text:
         return StoreError(
             said, where=where, hint="no server knows that datacenter: check store.datacenter (--datacenter)"
         )
     if "invalid session" in text.lower():
-        return NotFound(f"no such session: {text}", where=where)
+        return NotFound(f"no such session: {fit}", where=where)
     if "ACL not found" in text or "Permission denied" in text:
-        return Denied(f"the token is refused: {text}", where=where, hint=DENIED_HINT)
+        return Denied(f"the token is refused: {fit}", where=where, hint=DENIED_HINT)
     if "can only be performed by the leader" in text or "rate limit" in text:
         return RateLimited(said, where=where, hint=BUSY_HINT)
     # Consul says these two before anything entered its log, so that even a write was not done.
@@ -94,3 +106,9 @@ def shown(body: bytes) -> str:
     text = " ".join(body[: 4 * MAX_TEXT].decode(errors="replace").split())
     text = "".join(char for char in text if char.isprintable())
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
+
+
+def quoted(body: bytes) -> str:
+    """Return an answer's text only if Consul says such; a gateway may repeat a request, and with it values."""
+    text = shown(body)
+    return text if not text or _CONSULS.fullmatch(text) else f"({len(body):,} bytes that are not shown)"

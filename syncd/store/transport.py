@@ -21,7 +21,7 @@ import yarl
 from syncd.core.errors import NotFound, StoreError, UnknownOutcome, Unreachable
 from syncd.store.answers import Reply
 from syncd.store.endpoint import Endpoint
-from syncd.store.faults import ANSWERS, BUSY_HINT, UNKNOWN_HINT, fault_of, shown
+from syncd.store.faults import ANSWERS, BUSY_HINT, UNKNOWN_HINT, fault_of, quoted
 
 Params = Sequence[tuple[str, Any]]
 Answer = TypeVar("Answer")
@@ -115,7 +115,7 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         try:
             return callback(reply)
         except consul.exceptions.NotFound:
-            raise NotFound(shown(reply.body), where=f"{method} {path} at {self._endpoint}") from None
+            raise NotFound(quoted(reply.body), where=f"{method} {path} at {self._endpoint}") from None
         except (consul.exceptions.ConsulException, ValueError, LookupError, TypeError, RecursionError):
             # What py-consul's own callbacks raise on an answer that is not what they expect.
             raise self._damaged(reply, method, path) from None
@@ -198,7 +198,7 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         return aiohttp.TCPConnector(limit=0, ssl=self._endpoint.tls or True)
 
     def _damaged(self, reply: Reply, method: str, path: str) -> StoreError:
-        said, where = f"the answer makes no sense: {shown(reply.body)}", f"{method} {path} at {self._endpoint}"
+        said, where = f"the answer makes no sense: {quoted(reply.body)}", f"{method} {path} at {self._endpoint}"
         if method in _READS:
             return Unreachable(said, where=where, hint=BUSY_HINT)
         return UnknownOutcome(said, where=where, hint=UNKNOWN_HINT)

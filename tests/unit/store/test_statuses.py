@@ -14,7 +14,8 @@ from syncd.core.errors import (
     UnknownOutcome,
     Unreachable,
 )
-from syncd.store.faults import AclsOff, fault_of, refused, shown
+from syncd.store.answers import only
+from syncd.store.faults import AclsOff, fault_of, quoted, refused, shown
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,40 @@ def test_a_denial_inside_a_transaction_is_no_lost_race() -> None:
 def test_an_answers_text_is_cut_and_clean_before_it_is_shown() -> None:
     assert shown(b" a\n\n b\x1b[31m\x00\xff ") == "a b[31m\N{REPLACEMENT CHARACTER}"
     assert len(shown(b"x" * 10_000)) == 303
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 413, 429, 500, 502, 503])
+@pytest.mark.parametrize(
+    "echo",
+    [
+        b'[{"KV":{"Verb":"cas","Key":"a","Value":"czNjcmV0"}}]',
+        b'Bad request: {"Key":"a","Value":"czNjcmV0"}',
+        b"rejected: czNjcmV0",
+        b'Permission denied by policy 7 for body {"Value":"czNjcmV0"}',
+    ],
+)
+def test_a_gateway_that_repeats_a_refused_write_gives_no_value_away(status: int, echo: bytes) -> None:
+    error = fault_of(status, echo, write=True, where="PUT /v1/txn")
+    assert "czNjcmV0" not in f"{error} {error!r} {error.args}"
+    assert f"{len(echo)} bytes that are not shown" in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rpc error making call: EOF",
+        "Permission denied: token with AccessorID '7f' lacks permission 'key:write' on \"config/a\"",
+        "Request body(600000 bytes) too large, max size: 524288 bytes. See https://www.consul.io/docs.",
+        "Transaction contains too many operations (65 > 64)",
+        'invalid session "7f"',
+        "",
+    ],
+)
+def test_what_consul_says_of_a_write_is_shown(text: str) -> None:
+    assert quoted(text.encode()) == text
+
+
+def test_a_damaged_list_gives_no_value_away() -> None:
+    with pytest.raises(StoreError, match="JSON of another shape") as caught:
+        only(b'[{"Key":"a","Value":"czNjcmV0"', "a", "here")
+    assert "czNjcmV0" not in str(caught.value)
