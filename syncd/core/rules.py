@@ -34,7 +34,7 @@ class Rules(msgspec.Struct, frozen=True):
         """Return the policy of a file; later rules win, field by field."""
         policy = _DEFAULT
         for rule in self.rules:
-            if matcher((rule.match,))(path):
+            if rule.matches(path):
                 policy = msgspec.structs.replace(policy, **rule.said)
         return policy
 

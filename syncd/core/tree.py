@@ -8,7 +8,8 @@ import msgspec
 from syncd.core.desired import Desired, DesiredKey, Policy
 from syncd.core.digest import add, subtract
 from syncd.core.mapping.file import EXTENSIONS, read
-from syncd.core.mapping.rules_file import IGNORE_FILE
+from syncd.core.mapping.nodes import Spot
+from syncd.core.mapping.rules_file import IGNORE_FILE, RULES_FILE
 from syncd.core.mapping.walk import key_fault
 from syncd.core.problems import Problem, TreeError
 from syncd.core.rules import FILES as RULE_FILES
@@ -43,10 +44,14 @@ class Sorted(msgspec.Struct, frozen=True):
 
 
 class ParsedFile(msgspec.Struct, frozen=True, weakref=True):
-    """What one file yields: keys relative to the prefix, errors and warnings."""
+    """What one file yields: keys relative to the prefix, errors and warnings.
+
+    ``secrets`` are the patterns over keys that hid something in it.
+    """
 
     keys: Mapping[str, DesiredKey]
     problems: tuple[Problem, ...]
+    secrets: frozenset[str] = frozenset()
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -166,7 +171,7 @@ def too_large(path: str, size: int) -> ParsedFile:
 def build(rules: Rules, found: Sorted, parsed: Mapping[str, ParsedFile]) -> Tree:
     """Put a whole tree together; raise TreeError with every error of every file, sorted by place."""
     keys: dict[str, DesiredKey] = {}
-    problems = [*found.problems, *_join(keys, parsed)]
+    problems = [*found.problems, *_join(keys, parsed), *_idle(rules, parsed, whole=True)]
     warnings = _warnings(problems)
     digest = add(0, ((key, said.value) for key, said in keys.items()))
     return Tree(rules, dict(parsed), found.ignored, Desired(keys, digest, Kept(rules, found.ignored)), warnings)
@@ -176,6 +181,7 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
     """Put a tree together from an earlier one in O(changed files): rules and ignore file must be unchanged.
 
     ``gone`` are paths that no longer exist; ``found`` and ``parsed`` cover only entries that were added or changed.
+    That a rule has become idle is noticed by the next full build, as it takes a look at every file.
     """
     replaced = gone | found.ignored | found.files.keys()
     if not replaced and not found.problems:
@@ -184,6 +190,8 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
     old = {key: keys.pop(key) for path in replaced & files.keys() for key in files.pop(path).keys}
     stale = replaced | {problem.path for problem in found.problems}
     problems = [warning for warning in tree.warnings if warning.path not in stale]
+    still_idle = _idle(tree.rules, parsed, whole=False)
+    problems = [warning for warning in problems if warning.path != RULES_FILE or warning in still_idle]
     problems += [*found.problems, *_join(keys, parsed)]
     warnings = _warnings(problems)
     new = {key: said for file in parsed.values() for key, said in file.keys.items()}
@@ -215,6 +223,30 @@ def _collision(key: str, one: DesiredKey, other: DesiredKey) -> Problem:
     first, second = sorted((one, other), key=lambda said: (said.path, said.line, said.column))
     message = f"the key {key!r} stands also at {first.path}:{first.line}:{first.column}"
     return Problem("error", "duplicate-key", second.path, second.line, second.column, message, "keep one")
+
+
+def _idle(rules: Rules, parsed: Mapping[str, ParsedFile], *, whole: bool) -> list[Problem]:
+    """Warn of rules that match none of these files, and of patterns over keys that hide nothing in them.
+
+    ``whole`` says that these are all files, so that a rule without any needs no second warning.
+    """
+    problems: list[Problem] = []
+    for rule in rules.rules:
+        files = [file for path, file in parsed.items() if rule.matches(path)]
+        # That a rule outlives its file is what "prune: false" is for.
+        if not files and (rule.prune is not False or rule.secret):
+            hint = "paths are relative to the tree's root: brain.yaml, not config/mordomo/brain.yaml"
+            problems.append(_warning("idle-rule", rule.place, f"no file matches {rule.match!r}", hint))
+        used = frozenset[str]().union(*(file.secrets for file in files))
+        for glob, place in rule.secret_globs if files or not whole else ():
+            if glob not in used:
+                hint = "keys are relative to the tree, without a file's extension: brain/api_key for brain.yaml"
+                problems.append(_warning("idle-secret", place, f"no key matches {glob!r}, so it hides nothing", hint))
+    return problems
+
+
+def _warning(code: str, place: Spot, message: str, hint: str) -> Problem:
+    return Problem("warning", code, RULES_FILE, place.line + 1, place.column + 1, message, hint)
 
 
 def _differs(old: DesiredKey | None, new: DesiredKey | None) -> bool:

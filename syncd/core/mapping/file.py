@@ -26,8 +26,10 @@ _AMBIGUOUS: Final = {
 """Line breaks in YAML 1.1 but text in 1.2, and the byte order mark; with what to write instead."""
 
 
-def read(path: str, data: bytes, policy: Policy, prefix: str) -> tuple[dict[str, DesiredKey], tuple[Problem, ...]]:
-    """Turn one file into keys and problems; never raises."""
+def read(
+    path: str, data: bytes, policy: Policy, prefix: str
+) -> tuple[dict[str, DesiredKey], tuple[Problem, ...], frozenset[str]]:
+    """Turn one file into keys, problems and the patterns over keys that hid some; never raises."""
     expanded = policy.expand and path.endswith(EXTENSIONS)
     text = data.removeprefix(BOM_UTF8) if expanded else b""
     findings = Findings(path, text, hidden=policy.secret is not False)
@@ -39,7 +41,7 @@ def read(path: str, data: bytes, policy: Policy, prefix: str) -> tuple[dict[str,
             walk.put(_checked(path, findings), data, Spot(0, 0))
     except Fault as fault:
         findings.error(fault)
-    return walk.keys, findings.problems
+    return walk.keys, findings.problems, frozenset(walk.secrets)
 
 
 def nodes_of(path: str, data: bytes) -> Node | None:

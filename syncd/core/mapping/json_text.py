@@ -4,6 +4,7 @@ Numbers keep their literal where JSON allows it. Nothing is read into Python's n
 """
 
 import re
+from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Final
 
@@ -19,22 +20,31 @@ _PARTS: Final = re.compile(r"([-+]?)([0-9]*)(?:\.([0-9]*))?([eE][-+]?[0-9]+)?")
 _MAX_BASED_DIGITS: Final = 1000
 """Digits of a hexadecimal or octal number: turning them into decimal takes time that grows with their square."""
 
+_Keys = tuple[str, str]
+"""The key that a part would have alone: without the numbers of lists, and with them."""
+
 
 class JsonWriter:
-    """Writes one value; gives up as soon as it is too large for the store."""
+    """Writes one value; gives up as soon as it is too large for the store.
 
-    def __init__(self, findings: Findings, budget: Budget) -> None:
+    ``hides`` is asked of the key that each part would have if it stood alone, a list's items with their number and
+    without; one that it hides makes the whole value ``secret``.
+    """
+
+    def __init__(self, findings: Findings, budget: Budget, hides: Callable[[str], bool] | None = None) -> None:
+        self.secret = False
         self._findings = findings
         self._budget = budget
+        self._hides = hides
         self._parts: list[str] = []
         self._length = 0
 
-    def write(self, node: Node) -> bytes:
-        """Return the JSON text of a node. Raises Fault."""
-        self._value(node, 0)
+    def write(self, node: Node, key: str = "") -> bytes:
+        """Return the JSON text of what stands at a key. Raises Fault."""
+        self._value(node, 0, (key, key))
         return "".join(self._parts).encode()
 
-    def _value(self, node: Node, depth: int) -> None:
+    def _value(self, node: Node, depth: int, keys: _Keys) -> None:
         check_depth(depth, node.start_mark)
         if isinstance(node, Scalar):
             self._add(self._literal(node), node.start_mark)
@@ -43,11 +53,11 @@ class JsonWriter:
         if node.tag not in (None, "!", "!json", STANDARD + ("map" if isinstance(node, Map) else "seq")):
             raise unknown_tag(node)
         if isinstance(node, Map):
-            self._map(node, depth)
+            self._map(node, depth, keys)
         else:
-            self._list(node, depth)
+            self._list(node, depth, keys)
 
-    def _map(self, node: Map, depth: int) -> None:
+    def _map(self, node: Map, depth: int, keys: _Keys) -> None:
         names: dict[str, Mark] = {}
         for key, value in merged_pairs(node, self._budget, depth):
             name = key_text(key)
@@ -55,14 +65,22 @@ class JsonWriter:
                 raise duplicate_key(name, key.start_mark, names[name])
             self._add(f"{',' if names else '{'}{encode_basestring(name)}:", key.start_mark)
             names[name] = key.start_mark
-            self._value(value, depth + 1)
+            self._value(value, depth + 1, self._below(keys, name, item=False))
         self._add("}" if names else "{}", node.start_mark)
 
-    def _list(self, node: List, depth: int) -> None:
+    def _list(self, node: List, depth: int, keys: _Keys) -> None:
         for position, item in enumerate(node.items):
             self._add("," if position else "[", item.start_mark)
-            self._value(item, depth + 1)
+            self._value(item, depth + 1, self._below(keys, str(position), item=True))
         self._add("]" if node.items else "[]", node.start_mark)
+
+    def _below(self, keys: _Keys, name: str, *, item: bool) -> _Keys:
+        if self._hides is None:
+            return keys
+        plain, numbered = keys[0] if item else f"{keys[0]}/{name}", f"{keys[1]}/{name}"
+        for key in {plain, numbered}:
+            self.secret |= self._hides(key)
+        return plain, numbered
 
     def _add(self, part: str, mark: Mark) -> None:
         self._parts.append(part)

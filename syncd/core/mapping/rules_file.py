@@ -9,7 +9,7 @@ import msgspec
 
 from syncd.core.mapping.file import check_text, nodes_of
 from syncd.core.mapping.findings import Findings
-from syncd.core.mapping.globs import pattern_fault
+from syncd.core.mapping.globs import matcher, pattern_fault
 from syncd.core.mapping.json_text import duplicate_key
 from syncd.core.mapping.nodes import Fault, List, Map, Mark, Node, Scalar, Spot
 from syncd.core.mapping.scalars import BOOLS, kind_of
@@ -29,12 +29,23 @@ class Rule(msgspec.Struct, frozen=True):
     prune: bool | None = None
     drift: Literal["enforce", "report"] | None = None
     secret: bool | tuple[str, ...] | None = None
+    place: Spot = Spot(0, 0)
+    secret_places: tuple[Spot, ...] = ()
+
+    @property
+    def secret_globs(self) -> Iterator[tuple[str, Spot]]:
+        """List the patterns over keys, each with its place."""
+        return zip(self.secret if isinstance(self.secret, tuple) else (), self.secret_places, strict=True)
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the rule is for a file."""
+        return matcher((self.match,))(path)
 
     @property
     def said(self) -> dict[str, Any]:
         """The policy's fields that this rule sets."""
-        fields = msgspec.structs.asdict(self)
-        return {name: value for name, value in fields.items() if name != "match" and value is not None}
+        fields = {name: getattr(self, name) for name in ("expand", "lists", "prune", "drift", "secret")}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_rules(data: bytes) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
@@ -97,6 +108,7 @@ class _Reader:
             try:
                 field, read = _FIELDS[name]
                 said[field] = read(value)
+                said |= _places(name, value)
             except Fault as fault:
                 self.findings.error(fault)
         if not named:
@@ -169,6 +181,16 @@ def _secret(node: Node) -> bool | tuple[str, ...]:
     if isinstance(node, Scalar) and node.value in BOOLS:
         return _bool(node)
     raise Fault("bad-rule", node.start_mark, "this must be true, false or a list of patterns over keys")
+
+
+def _places(name: str, node: Node) -> dict[str, Any]:
+    if name == "match":
+        return {"place": _spot(node)}
+    return {"secret_places": tuple(map(_spot, node.items))} if isinstance(node, List) else {}
+
+
+def _spot(node: Node) -> Spot:
+    return Spot(node.start_mark.line, node.start_mark.column)
 
 
 _FIELDS: Final[dict[str, tuple[str, Callable[[Node], object]]]] = {

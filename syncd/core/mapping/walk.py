@@ -23,13 +23,16 @@ _WORST_BYTES: Final = 4
 
 
 class Walk:
-    """Walks one file; what it finds is in ``keys``, what it refuses in the findings.
+    """Walks one file; what it finds is in ``keys``, the patterns that hid some in ``secrets``.
+
+    What it refuses is in the findings.
 
     ``merges`` says that the file may hold merge keys: looking for them in every mapping takes time.
     """
 
     def __init__(self, path: str, policy: Policy, prefix: str, findings: Findings, *, merges: bool = False) -> None:
         self.keys: dict[str, DesiredKey] = {}
+        self.secrets: set[str] = set()
         self._path = path
         self._policy = policy
         self._secret = policy.secret if isinstance(policy.secret, bool) else None
@@ -38,6 +41,7 @@ class Walk:
         self._merges = merges
         self._budget = Budget()
         self._bytes_left = MAX_YIELD_BYTES
+        self._globs = [(glob, matcher((glob,))) for glob in policy.secret] if isinstance(policy.secret, tuple) else []
 
     def root(self, node: Map, key: str) -> None:
         """Take the root's keys, below the key that the file's own path makes."""
@@ -46,7 +50,7 @@ class Walk:
         except Exhausted as error:
             self._findings.error(error.fault)
 
-    def put(self, key: str, value: bytes, mark: Mark) -> None:
+    def put(self, key: str, value: bytes, mark: Mark, *, secret: bool = False) -> None:
         """Take one key."""
         if len(key) * _WORST_BYTES > self._room and len(key.encode()) > self._room:
             raise Fault("key-too-long", mark, f"the key has more than {MAX_KEY_BYTES} bytes, the prefix counted")
@@ -58,12 +62,14 @@ class Walk:
         self._bytes_left -= len(value)
         if self._bytes_left < 0:
             raise Exhausted(mark, f"aliases expand the file's values to more than {MAX_YIELD_BYTES:,} bytes")
-        secret = self._is_secret(key) if self._secret is None else self._secret
+        secret = (self._hides(key) or secret) if self._secret is None else self._secret
         self.keys[key] = DesiredKey(value, self._path, mark.line + 1, mark.column + 1, secret, self._policy)
 
-    def _is_secret(self, key: str) -> bool:
-        globs = self._policy.secret
-        return matcher(globs)(key) if isinstance(globs, tuple) else globs
+    def _hides(self, key: str) -> bool:
+        """Tell whether a pattern over keys hides a key, and take note of those that do."""
+        found = [glob for glob, matches in self._globs if matches(key)]
+        self.secrets.update(found)
+        return bool(found)
 
     def _mapping(self, node: Map, at: str, depth: int) -> None:
         names: dict[str, Mark] = {}
@@ -102,7 +108,8 @@ class Walk:
         if node.tag not in (None, "!", "!json", STANDARD + ("map" if isinstance(node, Map) else "seq")):
             raise unknown_tag(node)
         if node.tag == "!json" or (isinstance(node, List) and self._policy.lists == "json"):
-            self.put(key, JsonWriter(self._findings, self._budget).write(node), mark)
+            writer = JsonWriter(self._findings, self._budget, self._hides if self._globs else None)
+            self.put(key, writer.write(node, key), mark, secret=writer.secret)
         elif isinstance(node, Map):
             self._mapping(node, key, depth)
         else:
