@@ -74,9 +74,8 @@ async def draw_up(parts: Parts, revision: Revision) -> Drawn:
     held = await parts.survey.hold(revision.tree.desired.keys)
     lineage = parts.memory.recall("lineage") if parts.memory else None
     made = await parts.survey.plan(held, revision, lineage=lineage)
-    applying = held.record.applying if held.record else None
-    if applying is not None and applying.commit == revision.commit.id:
-        made = made.lift(applying.lifted)  # an apply that was begun is finished with the approval that began it
+    # An apply that was begun is finished with the approval that began it.
+    made = made.resume(held.record.applying if held.record else None)
     base = await parts.survey.base(held.record)
     around = Around(parts.settings.source.path, held.record, held.index, base.origin)
     return Drawn(made, held, revision, around, saved.save(made, around), parts.address)

@@ -6,15 +6,16 @@ DEFAULT_ADDRESS: Final = "http://127.0.0.1:8500"
 """Where commands look without being told."""
 
 
-def plan(address: str) -> str:
-    """Write the command that shows what would change."""
-    return f"syncd plan{_flag(address)}"
+def plan(address: str, at: str = "") -> str:
+    """Write the command that shows what would change; ``at`` is a commit that is not the tip."""
+    return f"syncd plan{_flags(address, at)}"
 
 
-def approve(hash_: str, address: str) -> str:
-    """Write the command that lets exactly one plan through."""
-    return f"syncd apply --approve {hash_}{_flag(address)}"
+def approve(hash_: str, address: str, at: str = "") -> str:
+    """Write the command that lets exactly one plan through; ``at`` is a commit that is not the tip."""
+    return f"syncd apply --approve {hash_}{_flags(address, at)}"
 
 
-def _flag(address: str) -> str:
-    return "" if address == DEFAULT_ADDRESS else f" --address {address.removeprefix('http://')}"
+def _flags(address: str, at: str) -> str:
+    commit = f" --at {at[:7]}" if at else ""
+    return commit + ("" if address == DEFAULT_ADDRESS else f" --address {address.removeprefix('http://')}")

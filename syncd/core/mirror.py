@@ -41,6 +41,7 @@ class Mirror:
         self._unconfirmed: set[str] = set()
         self._sorted: list[str] | None = None
         self._moved: set[str] = set()
+        self.moves = 0  # how often a key came or went
 
     def keys(self) -> Sequence[str]:
         """Return every key, sorted; to be read before the next change."""
@@ -123,6 +124,7 @@ class Mirror:
         self._move(key)
 
     def _move(self, key: str) -> None:
+        self.moves += 1
         if self._sorted is None:
             return
         self._moved.add(key)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from syncd.core import guards
+from syncd.core import digest, guards
 from syncd.core.change import Change, Decision, Operation, Why, decide_unwanted, decide_wanted
 from syncd.core.desired import Base, Commit, Desired, StoredBaseKey
 from syncd.core.digest import value_hash
@@ -17,7 +17,7 @@ from syncd.core.guards import Refusal, Refused
 from syncd.core.history import Relation
 from syncd.core.live import Entry
 from syncd.core.mark import mark_of
-from syncd.core.record import MAX_ORPHANS, Record, commits_to_follow
+from syncd.core.record import MAX_ORPHANS, Applying, Record, commits_to_follow
 
 WITHHELD: Final = ("orphan", "unproved")
 """The reasons for which a delete waits for an approval, while the rest of the plan goes on."""
@@ -25,6 +25,8 @@ KEPT: Final = ("prune", "ignored")
 """The reasons for which a key stays in the store though git no longer names it."""
 
 
+MAX_GRANTED: Final = 20_000
+"""Approved deletes and takeovers that the record can hold, 8 bytes each; more are approved anew after a crash."""
 _ORPHAN: Final = StoredBaseKey(b"", secret=True)
 """What is known of an orphan that an earlier plan left: that it was syncd's, and no more."""
 
@@ -114,8 +116,7 @@ class Plan(msgspec.Struct, frozen=True):
         hash of the live value; no indexes, no times, no ordinary updates, so that those do not void an approval.
         Lifting what it names does not change it.
         """
-        grave = [change for change in self.changes if change.operation in (Operation.DELETE, Operation.TAKEOVER)]
-        grave += [change for change, _ in self.withheld]
+        grave = [*_grave(self.changes), *(change for change, _ in self.withheld)]
         rows = sorted((change.operation, change.key, _live_hash(change)) for change in grave)
         lifting = sorted({*self.liftable, *self.lifted})
         # A commit id fixes every value that would be written; uncommitted edits are fixed by their digest alone.
@@ -137,6 +138,21 @@ class Plan(msgspec.Struct, frozen=True):
     def approve(self, hash_: str | None) -> "Plan":
         """Lift this plan's guards if the hash is its own; otherwise return it unchanged."""
         return self.lift(self.liftable) if self.needs_approval and hash_ == self.hash else self
+
+    @property
+    def granted(self) -> bytes:
+        """Hash what an approved plan deletes and takes over, eight bytes each; empty where that is too much to keep."""
+        hashes = sorted(_grave_hash(change) for change in _grave(self.changes)) if self.lifted else []
+        return b"".join(hashes) if len(hashes) <= MAX_GRANTED else b""
+
+    def resume(self, applying: Applying | None) -> "Plan":
+        """Lift what was lifted when this revision was begun, unless more would now be deleted or taken over."""
+        target = (self.commit.id, self.commit.worktree, digest.render(self.digest))
+        if applying is None or (applying.commit, applying.worktree, applying.digest) != target:
+            return self
+        granted = {applying.granted[start : start + 8] for start in range(0, len(applying.granted), 8)}
+        lifted = self.lift(applying.lifted)
+        return lifted if all(_grave_hash(change) in granted for change in _grave(lifted.changes)) else self
 
     def lift(self, names: Iterable[str]) -> "Plan":
         """Lift the named guards and let the deletes through that were withheld for a named reason."""
@@ -270,6 +286,16 @@ def _any_unproved(withheld: Iterable[tuple[Change, Why]]) -> bool:
 def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Sort by code points, which is the order of UTF-8's bytes and so the store's."""
     return tuple(sorted(changes, key=attrgetter("key")))
+
+
+def _grave(changes: Iterable[Change]) -> list[Change]:
+    """Pick the changes by which somebody could lose something."""
+    return [change for change in changes if change.operation in (Operation.DELETE, Operation.TAKEOVER)]
+
+
+def _grave_hash(change: Change) -> bytes:
+    row = (change.operation, change.key, _live_hash(change))
+    return sha256(msgspec.json.encode(row)).digest()[:8]
 
 
 def _live_hash(change: Change) -> str:

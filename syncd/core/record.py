@@ -38,8 +38,9 @@ class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
 class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
     """A revision that is being written.
 
-    ``lifted`` names the guards that ``approval``, the hash of a plan, lifted; a resumed apply lifts the same and no
-    others.
+    ``digest`` is that of its tree: with uncommitted edits the commit does not fix it. ``lifted`` names the guards that
+    ``approval``, the hash of a plan, lifted, ``granted`` holds what that plan would delete and take over (see
+    ``Plan.granted``): a resumed apply goes on with those and no others.
     """
 
     commit: str
@@ -47,6 +48,8 @@ class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
     approval: str | None = None
     lifted: tuple[str, ...] = ()
     worktree: bool = False
+    digest: str = ""
+    granted: bytes = b""
 
 
 class Record(msgspec.Struct, frozen=True):

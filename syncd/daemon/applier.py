@@ -97,6 +97,8 @@ class Applier:
             approval=approval,
             lifted=plan.lifted,
             worktree=plan.commit.worktree,
+            digest=digest.render(plan.digest),
+            granted=plan.granted,
         )
         return msgspec.structs.replace(before, applying=applying, stamp=self._draw_id())
 

@@ -35,6 +35,8 @@ class Lease:
         self._failing = False
         self.state = LeaseState.IDLE
         self.session = ""
+        self.recalled = False
+        """Whether the session is one that an earlier process made and did not give back: it died."""
         self.holder = ""
 
     @property
@@ -134,8 +136,9 @@ class Lease:
             self._move(LeaseEvent.LOST)
         known = self._memory.recall("session") if self._memory else None
         if known and await self._store.renew_session(known):
-            self.session = known
+            self.session, self.recalled = known, True
         else:
+            self.recalled = False
             self.session = await self._store.create_session("syncd", self._ttl)
             self._remember(self.session)
         self._move(LeaseEvent.OPENED)

@@ -23,8 +23,8 @@ ROOM: Final = 12
 RECUT_SECONDS: Final = 60.0
 """A query that is given up keeps its connection until its wait is over, so there must not be many of them."""
 SWEEP_SECONDS: Final = 5.0
-SWEEP_SHARE: Final = 50.0
-"""Sweeps take a fiftieth of the time at most."""
+SWEEP_SHARE: Final = 100.0
+"""Sweeps take a hundredth of the time at most."""
 FEW_UNKNOWN: Final = 200
 
 
@@ -43,6 +43,7 @@ class Observer:
         self._held: Held | None = None
         self._void: Held | None = None
         self._fitted: Held | None = None
+        self._fitted_at = 0
         self._cover = Cover(())
         self._watches: dict[Shard, asyncio.Task[None]] = {}
         self._cut_at, self._cut_keys = float("-inf"), 0
@@ -115,8 +116,10 @@ class Observer:
 
     def _fit(self, held: Held) -> None:
         """Let the watches hold every key, none of them much more than its share."""
-        keys = held.mirror.keys()
-        fresh, self._fitted = held is not self._fitted, held
+        fresh, moves = held is not self._fitted, held.mirror.moves
+        if not fresh and moves == self._fitted_at:
+            return
+        self._fitted, self._fitted_at, keys = held, moves, held.mirror.keys()
         moved = not self._cut_keys / 2 <= len(keys) <= self._cut_keys * 2
         rested = self._cover.whole or self._clock() - self._cut_at > RECUT_SECONDS
         if not len(self._cover) or ((fresh or moved) and rested and is_crowded(self._cover, keys, CUT_INTO)):

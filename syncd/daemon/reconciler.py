@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from syncd.core import control as control_text
 from syncd.core import digest
 from syncd.core.change import Change
 from syncd.core.control import Control
@@ -39,8 +40,9 @@ Result = Literal["applied", "unchanged", "refused", "paused", "standby"]
 class Outcome(msgspec.Struct, frozen=True):
     """How a pass ended; ``holder`` names who leads when this node stands by.
 
-    ``healed``: what was applied were heals of a revision that stood already. ``drift`` is what the tree wants reported
-    and left, as the changes that would heal it; ``looked`` are the keys that were looked at, None: all.
+    ``begun``: the plan is not the tip's, but that of a commit that must be finished first. ``healed``: what was applied
+    were heals of a revision that stood already. ``drift`` is what the tree wants reported and left, as the changes
+    that would heal it; ``looked`` are the keys that were looked at, None: all.
     """
 
     result: Result
@@ -50,6 +52,7 @@ class Outcome(msgspec.Struct, frozen=True):
     healed: bool = False
     drift: tuple[Change, ...] = ()
     looked: frozenset[str] | None = None
+    begun: bool = False
 
 
 class Reconciler:
@@ -105,6 +108,8 @@ class Reconciler:
                 return refused
             if not await self._lease.campaign():
                 return Outcome("standby", revision=tip, holder=self._lease.holder)
+            # The process that had this session died, and what it sent may still be under way.
+            self._in_doubt = self._in_doubt or self._lease.recalled
         outcome = await self._lead(tip, control, progress, check)
         if outcome.result == "refused" and outcome.plan is not None and outcome.plan.strays:
             await self._lease.resign()  # another node's clone may be newer
@@ -118,8 +123,11 @@ class Reconciler:
         if begun is not None:
             outcome = await self._bring(held, begun, control, progress, check)
             if outcome.result == "refused":
-                return outcome
+                return msgspec.structs.replace(outcome, begun=True)
             log.info("finished what was begun", commit=begun.commit.short)
+            control = await self._orders()
+            if control.pause is not None:
+                return Outcome("paused", revision=tip)
         return await self._bring(held, tip, control, progress, check)
 
     async def _ineligible(self, tip: Revision, control: Control) -> Outcome | None:
@@ -145,6 +153,10 @@ class Reconciler:
         self._in_doubt = False
         return await self._survey.hold(tip.tree.desired.keys)
 
+    async def _orders(self) -> Control:
+        entry = await self._store.own("control")
+        return control_text.decode(entry.value if entry else None)
+
     async def _begun(self, record: Record | None, tip: Revision) -> Revision | None:
         """Return the revision that was begun and must be finished before the tip."""
         if record is None or record.applying is None or record.applying.worktree:
@@ -165,8 +177,9 @@ class Reconciler:
         held.touched -= touched  # no sooner: a plan that failed has looked at nothing
         applying = held.record.applying if held.record else None
         order, approval = control.approves(self._now()), None
-        if applying is not None and applying.commit == revision.commit.id:
-            plan, approval = plan.lift(applying.lifted), applying.approval
+        resumed = plan.resume(applying)
+        if applying is not None and resumed is not plan:
+            plan, approval = resumed, applying.approval
         if check is not None:
             check(plan)
         approved = plan.approve(order)

@@ -53,7 +53,7 @@ class Report:
             self._told["outcome"] = _in_sync(plan)
             self._applied(plan)
         elif outcome.result == "refused" and plan is not None:
-            self._once("outcome", f"refused {plan.hash}", lambda: self._refused(plan))
+            self._once("outcome", f"refused {plan.hash}", lambda: self._refused(plan, begun=outcome.begun))
         elif outcome.result == "standby":
             self._once("outcome", f"standby {outcome.holder}", lambda: log.info("standing by", leader=outcome.holder))
         elif outcome.result == "paused":
@@ -163,16 +163,16 @@ class Report:
             shown["at"] = self._place(f"{wanted.path}:{wanted.line}:{wanted.column}")
         return shown
 
-    def _refused(self, plan: Plan) -> None:
+    def _refused(self, plan: Plan, *, begun: bool) -> None:
         for refusal in plan.refusals:
             log.error("refused", guard=refusal.guard.value, why=refusal.message, hint=refusal.hint)
         if plan.needs_approval:
-            log.error(
-                "nothing was changed; a person must decide", commit=plan.commit.short, hint=self._approve_hint(plan)
-            )
+            hint = self._approve_hint(plan, plan.commit.id if begun else "")
+            event = "what was begun cannot go on" if begun else "nothing was changed; a person must decide"
+            log.error(event, commit=plan.commit.short, hint=hint)
 
-    def _approve_hint(self, plan: Plan) -> str:
-        return f"{advice.plan(self._address)}, then {advice.approve(plan.hash, self._address)}"
+    def _approve_hint(self, plan: Plan, at: str = "") -> str:
+        return f"{advice.plan(self._address, at)}, then {advice.approve(plan.hash, self._address, at)}"
 
     def _place(self, path: str) -> str:
         """Name a file from the repository's root, where a terminal finds it."""

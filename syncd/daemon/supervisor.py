@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from syncd.core import control
 from syncd.core.control import Control
@@ -20,6 +20,9 @@ from syncd.log import get_logger
 from syncd.store.store import Store
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 LAST_WRITE_SECONDS: Final = 5.0
 """How long an apply that is under way may go on after the order to stop; the rest is resumed at the next start."""
@@ -131,15 +134,28 @@ class Daemon:
                 await event.wait()
 
     async def _pass(self) -> Outcome:
-        revision = await self._revision()
-        if self._control is None:
-            entry = await self._store.own("control")
-            self._control = control.decode(entry.value if entry else None)
+        # The orders are read each time, while git is asked: a pause must hold though the watch on it has died unseen.
+        revision, orders = await _both(self._revision(), self._orders())
         held = self._reconciler.held
         if held is not None and self._record_index > held.index:
-            log.info("another node moved the control record; reading the store anew")
+            log.info("somebody moved or deleted the control record; reading the store anew")
             self._reconciler.forget()
-        return await self._reconciler.reconcile(revision, self._control)
+        return await self._reconciler.reconcile(revision, orders)
+
+    async def _orders(self) -> Control:
+        entry = await self._store.own("control")
+        orders = control.decode(entry.value if entry else None)
+        self._take(orders)
+        return orders
+
+    def _take(self, orders: Control) -> bool:
+        """Note the orders; True if they are new."""
+        if orders == self._control:
+            return False
+        self._control = orders
+        if orders.approval is not None:
+            self._read_in_full()  # what a person approved is a plan of everything, not of what a commit touched
+        return True
 
     async def _revision(self) -> Revision:
         """Read the desired state; where it is invalid or gone, say so and stay with the last good one."""
@@ -192,16 +208,11 @@ class Daemon:
 
     def _see_control(self, entry: Entry | None, _index: int) -> None:
         try:
-            orders = control.decode(entry.value if entry else None)
-        except SyncdError as error:
-            self._control = None  # read again, and refused, by every pass until it is mended
+            news = self._take(control.decode(entry.value if entry else None))
+        except SyncdError as error:  # every pass reads it again, and is refused, until it is mended
             self._report.store_error(error)
-            self._wake.set()
-            return
-        if orders != self._control:
-            self._control = orders
-            if orders.approval is not None:
-                self._read_in_full()  # what a person approved is a plan of everything, not of what a commit touched
+            self._control, news = None, True
+        if news:
             self._wake.set()
 
     def _see_record(self, entry: Entry | None, index: int) -> None:
@@ -219,6 +230,16 @@ class Daemon:
         self._lease.see(entry)
         if not self._lease.leading and (entry is None or not entry.session):
             self._wake.set()
+
+
+async def _both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Run two at once and wait for both, so that nothing goes on unseen; then raise the first error, if any."""
+    first, second = await asyncio.gather(one, other, return_exceptions=True)
+    if isinstance(first, BaseException):
+        raise first
+    if isinstance(second, BaseException):
+        raise second
+    return first, second
 
 
 async def _first_failure(tasks: list[asyncio.Task[None]]) -> None:

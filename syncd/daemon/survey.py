@@ -1,15 +1,17 @@
 """Reading all that a plan needs, and drawing the plan up."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from syncd.core import digest
 from syncd.core.desired import Base, DesiredKey
-from syncd.core.errors import Denied, GitError, NotWhole
+from syncd.core.errors import Denied, GitError, NotWhole, RecordError, SyncdError
 from syncd.core.history import Relation, gravest
+from syncd.core.keys import RESERVED
 from syncd.core.live import Entry
+from syncd.core.mark import mark_of
 from syncd.core.mirror import Mirror
 from syncd.core.plan import Plan, Situation, make_plan
 from syncd.core.problems import TreeError
@@ -17,6 +19,8 @@ from syncd.core.record import Applied, Record, commits_to_follow, decode
 from syncd.daemon.state import State
 from syncd.git.source import Revision, Source
 from syncd.store.store import Store
+
+_RECORD_BELOW: Final = f"/{RESERVED}/revision"
 
 Origin = Literal["git", "state", "marks", "none"]
 
@@ -75,7 +79,18 @@ class Survey:
                 hint="it may be filtered by ACLs, or the record was just made; nothing was concluded from it",
             )
         record = decode(entry.value) if entry else None
+        self._demand_no_twin(listing.entries)
         return Held(Mirror(listing.entries), record, entry.index if entry else 0, listing.index)
+
+    def _demand_no_twin(self, entries: Mapping[str, Entry]) -> None:
+        """Refuse to go on beside a source of the same name inside this prefix: its keys carry the same mark as ours."""
+        for key, entry in entries.items():
+            if key.endswith(_RECORD_BELOW) and _mark_in(entry) == mark_of(self._name):
+                raise SyncdError(
+                    f"another source, also named {self._name!r}, stands inside this prefix, at {key}",
+                    where=self._prefix,
+                    hint="give one of them another source.name; if that record is a leftover, delete its key",
+                )
 
     async def plan(
         self, held: Held, revision: Revision, *, lineage: str | None = None, resting: frozenset[str] = frozenset()
@@ -131,6 +146,13 @@ class Survey:
                 where=self._prefix,
                 hint=f'give it key_prefix "{self._prefix}" {{ policy = "write" }}; nothing was read or changed',
             )
+
+
+def _mark_in(entry: Entry) -> int | None:
+    try:
+        return decode(entry.value).mark
+    except RecordError:
+        return None
 
 
 def _unsettled(held: Held, revision: Revision) -> frozenset[str] | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 
-from syncd.core.cursor import Cursor
+from syncd.core.cursor import Cursor, CursorState
 from syncd.core.errors import Kind, SyncdError
 from syncd.core.live import Entry
 from syncd.core.mirror import Observed
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 class Watch:
     """Takes one shard's answers into the mirror; ``clock`` goes on through suspends, ``draw`` gives [0, 1).
 
-    ``gate`` bounds how many watches look through their parts at once.
+    ``gate`` bounds how many read at once what all of them may have to read.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Watch:
         self._known.clear()
         while True:
             sent = self._clock()
-            index, answers = await self._wait(held, cursor.index)
+            index, answers = await self._wait(held, cursor)
             answered = self._clock()
             if await self._listener.held() is not held:
                 return False
@@ -113,13 +113,21 @@ class Watch:
             if changed:
                 await asyncio.sleep(PACE * self._weight(held, self._shard))
 
-    async def _wait(self, held: Held, index: int) -> tuple[int, list[Answer]]:
-        """Wait until the shard moves beyond ``index``; return where it stands and what is news about it."""
-        if self._shard == WHOLE or self._weight(held, self._shard) <= HEAVY:
-            answer = await self._read(self._shard, index)
+    async def _wait(self, held: Held, cursor: Cursor) -> tuple[int, list[Answer]]:
+        """Wait until the shard moves beyond the cursor; return where it stands and what is news about it."""
+        weight = self._weight(held, self._shard)
+        borrowed = cursor.state is CursorState.BORROWED
+        if self._shard == WHOLE or self._shard.exact or (weight <= HEAVY and not borrowed):
+            answer = await self._read(self._shard, cursor.index)
             return answer.at, [answer]
-        moved = await self._store.moved(self._shard.prefix, index, wait=WAIT_SECONDS)
-        return moved, await self._search(held, moved) if moved > index else []
+        moved = await self._store.moved(self._shard.prefix, cursor.index, wait=WAIT_SECONDS)
+        if moved <= cursor.index:
+            return moved, []
+        async with self._gate:  # after a full read, or an apply of many keys, every shard comes here at once
+            if weight > HEAVY:
+                return moved, await self._search(held, moved)
+            answer = await self._read(self._shard, 0)
+            return answer.at, [answer]
 
     async def _search(self, held: Held, moved: int) -> list[Answer]:
         """Read those parts of a heavy shard that moved; where none did, something new stands between them."""
@@ -127,13 +135,12 @@ class Watch:
         parts = cut(held.mirror.keys()[low:high], PARTS)
         if WHOLE in parts:  # too many branches at once
             return [await self._read(self._shard, 0)]
-        async with self._gate:
-            indexes = await asyncio.gather(*(self._store.moved(part.prefix) for part in parts))
-            pairs = zip(parts, indexes, strict=True)
-            news = [part for part, index in pairs if index > self._known.get(part, held.listed)]
-            if max(indexes) < moved or not news:
-                return [await self._read(self._shard, 0)]
-            answers = [await self._read(part, 0) for part in news]
+        indexes = await asyncio.gather(*(self._store.moved(part.prefix) for part in parts))
+        pairs = zip(parts, indexes, strict=True)
+        news = [part for part, index in pairs if index > self._known.get(part, held.listed)]
+        if max(indexes) < moved or not news:
+            return [await self._read(self._shard, 0)]
+        answers = [await self._read(part, 0) for part in news]
         self._known.update((answer.shard, answer.at) for answer in answers)
         return answers
 

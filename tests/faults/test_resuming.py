@@ -23,7 +23,7 @@ def numbered(count: int, value: str = "v") -> str:
 
 
 def approving(plan_hash: str) -> Control:
-    return Control(approval=Approval(plan_hash, "Ana", 2**40))
+    return Control(approval=Approval(plan_hash, "Ana", 2**37))
 
 
 def record_of(scene: Scene) -> Record:
@@ -234,3 +234,30 @@ async def test_a_store_that_went_back_is_read_in_full(scene: Scene) -> None:
 
 async def is_told(logs: list[EventDict], event: str) -> bool:
     return any(line["event"] == event for line in logs)
+
+
+# promise 1
+async def test_a_source_of_the_same_name_inside_the_prefix_stops_everything(scene: Scene) -> None:
+    """Its keys carry the same mark, so they would be taken for litter and deleted."""
+    async with scene.node() as parts:
+        await apply_once(parts)
+        inner = encode(replace(record_of(scene), lineage="another"))
+        scene.live.put("inner/.syncd/revision", inner)
+        scene.live.put("inner/key", "theirs", flags=scene.mark)
+        scene.repository.commit({"brain.yaml": "model: second\n"})
+        with pytest.raises(SyncdError, match="stands inside this prefix"):
+            await apply_once(parts)
+        scene.live.put("inner/.syncd/revision", encode(replace(record_of(scene), mark=7)))
+        assert (await apply_once(parts)).result == "applied"
+
+
+# promise 8
+async def test_a_session_that_a_dead_process_left_puts_everything_in_doubt(scene: Scene) -> None:
+    """What it sent may still be under way, with the same session and at the same index of the record."""
+    async with scene.node() as parts:
+        await apply_once(parts)
+        dead = parts.lease()
+        assert await dead.campaign()
+        before = scene.live.all()[".syncd/revision"].index
+        assert (await apply_once(parts)).result == "unchanged"
+        assert scene.live.all()[".syncd/revision"].index > before

@@ -8,7 +8,7 @@ import pytest
 from syncd.core.errors import Denied, StoreError, Unreachable
 from syncd.core.live import Entry
 from syncd.core.mirror import Mirror, Observed
-from syncd.core.shards import Shard
+from syncd.core.shards import WHOLE, Shard
 from syncd.daemon import watch
 from syncd.daemon.survey import Held
 from syncd.daemon.watch import WAIT_SECONDS, Watch
@@ -88,7 +88,7 @@ def entry(index: int) -> Entry:
     return Entry(b"v", 0, index)
 
 
-async def follow(store: Scripted, listening: Listening, shard: Shard = PART) -> None:
+async def follow(store: Scripted, listening: Listening, shard: Shard = WHOLE) -> None:
     """Let a watch run until the script is over or it ends by itself."""
     made = Watch(
         store,  # type: ignore[arg-type]  # what a watch uses of a store
@@ -112,7 +112,7 @@ async def test_a_change_is_told_and_the_watch_goes_on_from_its_index() -> None:
     listening = Listening({"a1": entry(5)})
     await follow(store, listening)
     assert listening.changed == ["a1"]
-    assert store.asked == [("a", LISTED), ("a", 11)]
+    assert store.asked == [("", LISTED), ("", 11)]
 
 
 async def test_a_quiet_wait_tells_nothing() -> None:
@@ -139,7 +139,7 @@ async def test_what_may_come_from_a_store_that_went_back_has_everything_read(ans
     await follow(store, listening)
     assert len(listening.resets) == 1
     assert listening.changed == []
-    assert store.asked[-1] == ("a", LISTED + 100)
+    assert store.asked[-1] == ("", LISTED + 100)
 
 
 async def test_promise_5_an_answer_that_may_be_filtered_deletes_nothing() -> None:
@@ -161,9 +161,18 @@ async def test_a_store_that_is_away_is_asked_again_from_where_the_list_stood() -
 async def test_a_watch_without_keys_ends() -> None:
     store = Scripted(Clock(), (1, ({}, 11)))
     listening = Listening({"a1": entry(5)})
-    await follow(store, listening)
+    await follow(store, listening, Shard("a1", exact=True))
     assert listening.changed == ["a1"]
     assert not store.over.is_set()
+
+
+async def test_a_part_is_first_asked_whether_it_moved_since_the_list() -> None:
+    store = Scripted(Clock(), (0, ({"a1": entry(12)}, 12)))
+    store.moves = {"a": 11}
+    listening = Listening({"a1": entry(5)})
+    await follow(store, listening, PART)
+    assert listening.changed == ["a1"]
+    assert store.asked == [("a?", LISTED), ("a", 0), ("a", 12)]
 
 
 async def test_an_answer_to_a_question_from_before_a_full_read_is_dropped() -> None:
@@ -179,7 +188,7 @@ async def test_an_answer_to_a_question_from_before_a_full_read_is_dropped() -> N
     await follow(store, listening)
     assert listening.changed == []
     assert listening.current.live == {"a1": entry(20)}
-    assert store.asked[-1] == ("a", 20)
+    assert store.asked[-1] == ("", 20)
 
 
 @pytest.fixture
@@ -194,7 +203,7 @@ async def test_of_a_heavy_shard_only_the_part_that_moved_is_read() -> None:
     store = Scripted(Clock(), (0, ({"a2": entry(11)}, 11)))
     store.moves = {"a": 11, "a1": 5, "a2": 11}
     listening = Listening({"a1": entry(5), "a2": entry(6)})
-    await follow(store, listening)
+    await follow(store, listening, PART)
     assert listening.changed == ["a2"]
     assert store.asked == [("a?", LISTED), ("a1?", 0), ("a2?", 0), ("a2", 0), ("a?", 11)]
 
@@ -204,7 +213,7 @@ async def test_a_heavy_shard_none_of_whose_parts_moved_is_read_whole() -> None:
     store = Scripted(Clock(), (0, ({"a1": entry(5), "a2": entry(6), "a3": entry(11)}, 11)))
     store.moves = {"a": 11, "a1": 5, "a2": 6}
     listening = Listening({"a1": entry(5), "a2": entry(6)})
-    await follow(store, listening)
+    await follow(store, listening, PART)
     assert listening.changed == ["a3"]
     assert ("a", 0) in store.asked
 
@@ -215,5 +224,5 @@ async def test_a_heavy_shard_with_too_many_branches_is_read_whole(monkeypatch: p
     store = Scripted(Clock(), (0, ({"a1": entry(5), "a2": entry(11)}, 11)))
     store.moves = {"a": 11}
     listening = Listening({"a1": entry(5), "a2": entry(6)})
-    await follow(store, listening)
+    await follow(store, listening, PART)
     assert listening.changed == ["a2"]

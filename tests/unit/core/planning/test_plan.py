@@ -1,7 +1,7 @@
 """A plan's hash, what an approval lifts, and deletes that wait for one."""
 
 from io import StringIO
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -11,8 +11,8 @@ from syncd.core.change import Operation
 from syncd.core.desired import Commit, DesiredKey
 from syncd.core.history import Relation
 from syncd.core.live import Entry
-from syncd.core.plan import Plan
-from syncd.core.record import applied_of
+from syncd.core.plan import MAX_GRANTED, Plan
+from syncd.core.record import Applying, applied_of
 from tests.support.planning import OURS, THEIRS, based, desired, have, plan, record, tree, want, written
 
 KEYS = tree(a="1", b="2", c="3")
@@ -288,3 +288,46 @@ class TestOrphansOfEarlierCommits:
     def test_their_values_are_not_shown(self) -> None:
         found = plan({}, {"old": have("edited", 0)}, {}, record=self.remembered)
         assert found.withheld[0][0].secret
+
+
+class TestResuming:
+    """What was approved when a revision was begun goes on after a crash, and nothing else with it."""
+
+    keys = tree(stay="1")
+    live: ClassVar = {"stay": have("1"), **{f"gone{n}": have("x") for n in range(20)}}
+    begun = plan(keys, live, dict.fromkeys(live, based("x")), record=record()).approve(
+        plan(keys, live, dict.fromkeys(live, based("x")), record=record()).hash
+    )
+
+    def applying(self, **other: object) -> Applying:
+        made = self.begun
+        fields: dict[str, Any] = {"commit": made.commit.id, "started": 1, "lifted": made.lifted}
+        return Applying(**(fields | {"digest": f"{made.digest:064x}", "granted": made.granted} | other))
+
+    def drawn(self, live: dict[str, Entry]) -> Plan:
+        return plan(self.keys, live, dict.fromkeys(self.live, based("x")), record=record())
+
+    def test_the_rest_of_what_was_approved_goes_on(self) -> None:
+        left = {key: entry for key, entry in self.live.items() if key not in ("gone0", "gone1")}
+        resumed = self.drawn(left).resume(self.applying())
+        assert resumed.refusals == ()
+        assert len(resumed.changes) == 18
+
+    def test_a_delete_that_was_not_approved_stops_it(self) -> None:
+        assert self.drawn({**self.live, "new": have("stray")}).resume(self.applying()).refusals
+
+    def test_a_value_that_moved_since_stops_it(self) -> None:
+        assert self.drawn({**self.live, "gone3": have("another")}).resume(self.applying()).refusals
+
+    @pytest.mark.parametrize("other", [{"commit": "c" * 40}, {"worktree": True}, {"digest": "0"}, {"granted": b""}])
+    def test_another_revision_or_a_forgotten_approval_is_not_resumed(self, other: dict[str, object]) -> None:
+        assert self.drawn(self.live).resume(self.applying(**other)).refusals
+
+    def test_nothing_begun_lifts_nothing(self) -> None:
+        assert self.drawn(self.live).resume(None).refusals
+
+    def test_more_than_the_record_can_hold_is_approved_anew(self) -> None:
+        many = {f"gone{n}": have("x") for n in range(MAX_GRANTED + 1)}
+        made = plan({}, many, dict.fromkeys(many, based("x")), record=record())
+        assert made.approve(made.hash).granted == b""
+        assert made.granted == b""
