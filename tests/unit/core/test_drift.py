@@ -1,7 +1,8 @@
 """Drift: live differs from what the applied commit said."""
 
-from syncd.core.drift import drifted
-from tests.support.planning import based, have
+from syncd.core.change import Change, Operation
+from syncd.core.drift import drifted, reported
+from tests.support.planning import based, have, plan, record, want
 
 
 def test_a_missing_and_a_changed_key_are_drift_and_a_lost_mark_is_not() -> None:
@@ -12,3 +13,14 @@ def test_a_missing_and_a_changed_key_are_drift_and_a_lost_mark_is_not() -> None:
 
 def test_nothing_applied_is_no_drift() -> None:
     assert drifted({}, {"foreign": have("1", 0)}) == ()
+
+
+def test_drift_that_is_only_reported_is_told_as_the_change_that_would_heal_it() -> None:
+    keys = {"edited": want("1", drift="report"), "gone": want("1", drift="report", secret=True)}
+    live = {"edited": have("by hand", 0)}
+    made = plan(keys, live, dict.fromkeys(keys, based("1")), record=record())
+    assert made.changes == ()
+    assert reported(made, keys, live) == (
+        Change(Operation.UPDATE, "edited", live["edited"], keys["edited"]),
+        Change(Operation.CREATE, "gone", None, keys["gone"], secret=True),
+    )

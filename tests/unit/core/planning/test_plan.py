@@ -11,7 +11,7 @@ from syncd.core.change import Operation
 from syncd.core.desired import Commit, DesiredKey
 from syncd.core.history import Relation
 from syncd.core.live import Entry
-from syncd.core.plan import MAX_GRANTED, Plan
+from syncd.core.plan import MAX_GRANTED, Plan, Situation, make_plan
 from syncd.core.record import Applying, applied_of
 from tests.support.planning import OURS, THEIRS, based, desired, have, plan, record, tree, want, written
 
@@ -331,3 +331,27 @@ class TestResuming:
         made = plan({}, many, dict.fromkeys(many, based("x")), record=record())
         assert made.approve(made.hash).granted == b""
         assert made.granted == b""
+
+
+class TestRestingKeys:
+    """Keys that a rival writes again and again are left for a while, unless git itself changed them."""
+
+    def drawn(self, wanted: str) -> Plan:
+        keys, live = tree(a=wanted), {"a": have("rival", 0)}
+        asked = Situation(
+            "config", "config", Commit("b" * 40), desired(keys), live, record(), {"a": based("1")}, Relation.DESCENDANT
+        )
+        return make_plan(msgspec.structs.replace(asked, resting=frozenset({"a"})))
+
+    def test_they_are_left_while_git_says_what_it_said(self) -> None:
+        found = self.drawn("1")
+        assert found.changes == ()
+        assert [(left.key, left.why) for left in found.left] == [("a", "rival")]
+
+    def test_a_change_in_git_is_written_all_the_same(self) -> None:
+        assert self.drawn("2").counts == {"update": 1}
+
+
+def test_a_plan_strays_where_its_commit_does_not_follow_what_stands() -> None:
+    assert drawn(relation=Relation.REWRITTEN).strays
+    assert not drawn().strays
