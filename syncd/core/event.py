@@ -1,0 +1,122 @@
+"""Events: what changed in the store, one for each whole revision or burst of foreign changes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from syncd.core.digest import value_hash
+
+EventKind = Literal["revision", "foreign", "reset", "test"]
+Operation = Literal["create", "update", "delete"]
+
+
+class KeyChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One key's change. ``old`` and ``new`` are None where the key is not there, or where its value may not be told.
+
+    The hashes (``sha256:`` and 64 digits) are "" where the key is not there. ``at`` is ``path:line:column`` from the
+    repository's root, "" where git does not say the key.
+    """
+
+    key: str
+    operation: Operation
+    old: bytes | None = None
+    new: bytes | None = None
+    old_hash: str = ""
+    new_hash: str = ""
+    at: str = ""
+    secret: bool = False
+
+    def __repr__(self) -> str:
+        """Never show a value: a stray log line or traceback would."""
+        return f"KeyChange({self.operation} {self.key!r})"
+
+
+class ToldRevision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The commit behind an event; ``time`` in Unix seconds."""
+
+    commit: str
+    ref: str = ""
+    author: str = ""
+    message: str = ""
+    time: int = 0
+    worktree: bool = False
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event. ``seq`` orders events on this node, ``id`` names one (epoch and index); ``time`` in Unix seconds.
+
+    ``count`` is the number of keys that changed; ``changes`` may lack values, or be empty, where that would be too
+    much. A ``reset`` says: forget what you know, this is everything.
+    """
+
+    id: str
+    kind: EventKind
+    epoch: str
+    index: int
+    time: float
+    changes: tuple[KeyChange, ...]
+    count: int
+    revision: ToldRevision | None = None
+    seq: int = 0
+
+
+def shown(value: bytes) -> str:
+    """Write a value's hash as events carry it."""
+    return f"sha256:{value_hash(value).hex()}"
+
+
+def fold(events: Sequence[Event]) -> Event:
+    """Make one event of several in a row: each key with its first old and its last new value.
+
+    A key that came back to its old value stays in it: a try that failed may have told the value between.
+    """
+    last = events[-1]
+    if len(events) == 1:
+        return last
+    changes: dict[str, KeyChange] = {}
+    for event in events:
+        for change in event.changes:
+            before = changes.get(change.key)
+            changes[change.key] = _joined(before, change) if before else change
+    revision = next((event.revision for event in reversed(events) if event.revision), None)
+    listed = all(len(event.changes) == event.count for event in events)
+    return msgspec.structs.replace(
+        last,
+        kind="revision" if revision else last.kind,
+        revision=revision,
+        changes=tuple(changes.values()) if listed else (),
+        count=len(changes) if listed else sum(event.count for event in events),
+    )
+
+
+def limit(event: Event, wanted: Callable[[str], bool]) -> Event | None:
+    """Leave only the keys that are wanted; None where none is. What lists no keys concerns everybody."""
+    if not event.changes:
+        return event if event.count or event.kind in ("reset", "test") else None
+    changes = tuple(change for change in event.changes if wanted(change.key))
+    if len(changes) == len(event.changes):
+        return event
+    if not changes and event.kind != "reset":
+        return None
+    return msgspec.structs.replace(event, changes=changes, count=len(changes))
+
+
+def without_values(event: Event) -> Event:
+    """Leave the hashes alone."""
+    return msgspec.structs.replace(event, changes=tuple(_bare(event.changes)))
+
+
+def _bare(changes: Iterable[KeyChange]) -> Iterable[KeyChange]:
+    return (msgspec.structs.replace(change, old=None, new=None) for change in changes)
+
+
+def _joined(first: KeyChange, last: KeyChange) -> KeyChange:
+    operation: Operation = "delete" if last.operation == "delete" else "update" if first.old_hash else "create"
+    return msgspec.structs.replace(
+        last,
+        operation=operation,
+        old=None if last.secret else first.old,
+        old_hash=first.old_hash,
+        secret=first.secret or last.secret,
+    )
