@@ -11,15 +11,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 
 from syncd.core.lease import Holder
+from syncd.core.subscriber import Subscriber
 from syncd.daemon.applier import Applier
+from syncd.daemon.dispatcher import Dispatcher, MakeSender
 from syncd.daemon.healer import Healer
 from syncd.daemon.lease import Lease
+from syncd.daemon.messages import Messages
 from syncd.daemon.observer import Observer
+from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
 from syncd.daemon.state import State
 from syncd.daemon.supervisor import Daemon
 from syncd.daemon.survey import Survey
+from syncd.daemon.view import View
+from syncd.fanout.journal import Journal
+from syncd.fanout.sender import Sender
 from syncd.git.source import Source
 from syncd.settings import Settings
 from syncd.store.endpoint import Endpoint, resolve_endpoint
@@ -65,20 +72,43 @@ class Parts(msgspec.Struct, frozen=True):
         healer = Healer(applier, clock=boot_time)
         return Reconciler(self.store, self.source, self.survey, applier, healer, lease, self.state, now=time.time)
 
-    def daemon(self) -> Daemon:
-        """Make the daemon."""
-        lease = self.lease()
-        return Daemon(
-            self.source,
-            self.store,
-            self.reconciler(lease),
-            Observer(self.store, self.survey, clock=boot_time, draw=random.random),
-            lease,
-            Report(self.settings.source.path, self.address),
-            worktree=self.settings.source.worktree,
-            interval=self.settings.store.reconcile,
-            draw=random.random,
-        )
+    @asynccontextmanager
+    async def daemon(self) -> AsyncIterator[Daemon]:
+        """Make the daemon; its journal is open until the end of the block."""
+        settings = self.settings
+        async with AsyncExitStack() as stack:
+            journal = Journal.open(settings.state_directory)
+            stack.push_async_callback(journal.close)
+            view = View()
+            messages = Messages(journal, view, settings.store.prefix)
+            dispatcher = Dispatcher(
+                journal, messages, senders(settings, view), now=time.time, draw=random.random, draw_id=draw_id
+            )
+            stack.push_async_callback(dispatcher.close)
+            await dispatcher.subscribe(settings.subscribers)
+            lease = self.lease()
+            yield Daemon(
+                self.source,
+                self.store,
+                self.reconciler(lease),
+                Observer(self.store, self.survey, clock=boot_time, draw=random.random),
+                Publisher(journal, self.survey, view, dispatcher.publish, root=settings.source.path, now=time.time),
+                dispatcher,
+                lease,
+                Report(settings.source.path, self.address),
+                worktree=settings.source.worktree,
+                interval=settings.store.reconcile,
+                draw=random.random,
+            )
+
+
+def senders(settings: Settings, view: View) -> MakeSender:
+    """Return what makes a sender for each kind of subscriber."""
+
+    def make(subscriber: Subscriber) -> Sender:
+        raise ValueError(f"a {subscriber.kind} cannot be told yet")
+
+    return make
 
 
 @asynccontextmanager

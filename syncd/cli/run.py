@@ -53,7 +53,7 @@ async def _run(settings: Settings, embedded_port: int | None) -> None:
             wiring.open_parts(settings, environment, address=address, stateful=True)
         )
         await _announce(parts)
-        await parts.daemon().run()
+        await (await stack.enter_async_context(parts.daemon())).run()
 
 
 def _without_credentials(settings: Settings) -> Settings:

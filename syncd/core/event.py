@@ -1,7 +1,7 @@
 """Events: what changed in the store, one for each whole revision or burst of foreign changes."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
 
 import msgspec
 
@@ -9,6 +9,9 @@ from syncd.core.digest import value_hash
 
 EventKind = Literal["revision", "foreign", "reset", "test"]
 Operation = Literal["create", "update", "delete"]
+MOST_CHANGES: Final = 10_000
+MOST_BYTES: Final = 4 << 20
+"""An event of more changes, or of more bytes in their values, only names its keys."""
 
 
 class KeyChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -94,7 +97,7 @@ def limit(event: Event, wanted: Callable[[str], bool]) -> Event | None:
     """Leave only the keys that are wanted; None where none is. What lists no keys concerns everybody."""
     if not event.changes:
         return event if event.count or event.kind in ("reset", "test") else None
-    changes = tuple(change for change in event.changes if wanted(change.key))
+    changes = tuple([change for change in event.changes if wanted(change.key)])
     if len(changes) == len(event.changes):
         return event
     if not changes and event.kind != "reset":
@@ -104,15 +107,27 @@ def limit(event: Event, wanted: Callable[[str], bool]) -> Event | None:
 
 def without_values(event: Event) -> Event:
     """Leave the hashes alone."""
-    return msgspec.structs.replace(event, changes=tuple(_bare(event.changes)))
+    bare = tuple([msgspec.structs.replace(change, old=None, new=None) for change in event.changes])
+    return msgspec.structs.replace(event, changes=bare)
 
 
-def _bare(changes: Iterable[KeyChange]) -> Iterable[KeyChange]:
-    return (msgspec.structs.replace(change, old=None, new=None) for change in changes)
+def bounded(changes: Sequence[KeyChange]) -> tuple[KeyChange, ...]:
+    """Leave out all but the names where everything would be too much to keep."""
+    size = sum(len(change.old or b"") + len(change.new or b"") for change in changes)
+    if len(changes) <= MOST_CHANGES and size <= MOST_BYTES:
+        return tuple(changes)
+    return tuple([named(change) for change in changes])
+
+
+def named(change: KeyChange) -> KeyChange:
+    """Leave the name of the key and what happened to it."""
+    return KeyChange(change.key, change.operation)
 
 
 def _joined(first: KeyChange, last: KeyChange) -> KeyChange:
-    operation: Operation = "delete" if last.operation == "delete" else "update" if first.old_hash else "create"
+    operation: Operation = last.operation
+    if operation != "delete":
+        operation = "create" if first.operation == "create" else "update"
     return msgspec.structs.replace(
         last,
         operation=operation,

@@ -77,11 +77,11 @@ def is_secret(
     """
     if wanted is None and based is None:
         stranger = state is State.FOREIGN and live is not None and not is_mark(live.flags)
-        return not stranger or _would_be_secret(key, rules)
+        return not stranger or would_be_secret(key, rules)
     return (wanted is not None and wanted.secret) or (based is not None and based.secret)
 
 
-def _would_be_secret(key: str, rules: Rules) -> bool:
+def would_be_secret(key: str, rules: Rules) -> bool:
     """Tell whether a file that could say a key would make it a secret."""
     found = {rules.policy(path).secret for path in possible_files(key)}
     return any(matcher(secret)(key) if isinstance(secret, tuple) else secret for secret in found)

@@ -15,6 +15,8 @@ from syncd.core.shards import Shard, span
 
 _FEW: Final = 64
 """So many keys are sooner put in their places than all keys sorted."""
+_MANY: Final = 10_000
+"""Whoever asks what was stirred then looks at every key."""
 
 
 class Observed(msgspec.Struct, frozen=True, gc=False):
@@ -42,6 +44,7 @@ class Mirror:
         self._sorted: list[str] | None = None
         self._moved: set[str] = set()
         self.moves = 0  # how often a key came or went
+        self._stirred: set[str] | None = None
 
     def keys(self) -> Sequence[str]:
         """Return every key, sorted; to be read before the next change."""
@@ -51,6 +54,11 @@ class Mirror:
             self._place(self._sorted, key)
         self._moved.clear()
         return self._sorted
+
+    def take_stirred(self) -> set[str] | None:
+        """Return the keys that were written or deleted since this was last asked; None: any key may have been."""
+        stirred, self._stirred = self._stirred, set()
+        return stirred
 
     def enter(self, key: str, entry: Entry) -> None:
         """Take an own write from the transaction's answer; a newer write by somebody else may be known already."""
@@ -117,11 +125,19 @@ class Mirror:
         if key not in self.entries:
             self._move(key)
         self.entries[key] = entry
+        self._stir(key)
 
     def _drop(self, key: str, gone: _Gone) -> None:
         del self.entries[key]
         self._gone[key] = gone
         self._move(key)
+        self._stir(key)
+
+    def _stir(self, key: str) -> None:
+        if self._stirred is not None:
+            self._stirred.add(key)
+            if len(self._stirred) > _MANY:
+                self._stirred = None
 
     def _move(self, key: str) -> None:
         self.moves += 1

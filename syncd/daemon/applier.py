@@ -77,9 +77,14 @@ class Applier:
         await self._stage(_without_deletes(plan.changes), held.index, held, count)
         await self._stage(_deletes(plan.changes), held.index, held, count)
 
-    async def move(self, record: Record | None, index: int, lineage: str | None) -> None:
-        """Rewrite the record as it is, so that its index moves and every batch of an older attempt dies."""
+    async def move(self, record: Record | None, index: int, lineage: str | None, *, renewed: bool = False) -> None:
+        """Rewrite the record as it is, so that its index moves and every batch of an older attempt dies.
+
+        ``renewed``: with a new epoch.
+        """
         moved = msgspec.structs.replace(record or self._fresh(lineage), stamp=self._draw_id())
+        if renewed:
+            moved = msgspec.structs.replace(moved, epoch=self._draw_id())
         await self._send(record_batch(self._fence(), encode(moved), index), None)
 
     async def _in_stages(self, plan: Plan, held: Held, begun: Record, final: Record, progress: Progress | None) -> None:

@@ -85,6 +85,8 @@ class Reconciler:
         self._in_doubt = False
         self._outdated = False
         self._spared: set[str] = set()
+        self._only_watched = False
+        self._newest = ("", 0)
         self.held: Held | None = None
 
     def rest(self) -> float | None:
@@ -95,18 +97,26 @@ class Reconciler:
         """Have the next pass read the store in full; safe to call while one is under way."""
         self._outdated = True
 
+    def expect(self, epoch: str, index: int) -> None:
+        """Learn where the control record stood when this node last looked: lower now, the store has gone back in time."""
+        self._newest = (epoch, index)
+
     async def reconcile(
         self, tip: Revision, control: Control, progress: Progress | None = None, check: Check | None = None
     ) -> Outcome:
         """Bring the store to ``tip`` as far as lease, orders and guards allow."""
         if control.pause is not None:
+            await self._only_watch(tip)
             return Outcome("paused", revision=tip)
         if not self._lease.leading:
-            self.held = None
+            if not self._only_watched:
+                self.held = None
             refused = await self._ineligible(tip, control)
             if refused is not None:
+                await self._only_watch(tip)
                 return refused
             if not await self._lease.campaign():
+                await self._only_watch(tip)
                 return Outcome("standby", revision=tip, holder=self._lease.holder)
             # The process that had this session died, and what it sent may still be under way.
             self._in_doubt = self._in_doubt or self._lease.recalled
@@ -116,8 +126,8 @@ class Reconciler:
         return outcome
 
     async def _lead(self, tip: Revision, control: Control, progress: Progress | None, check: Check | None) -> Outcome:
-        if self._outdated:
-            self.held, self._outdated = None, False
+        if self._outdated or self._only_watched:
+            self.held, self._outdated, self._only_watched = None, False, False
         held = self.held = self.held or await self._take_stock(tip)
         begun = await self._begun(held.record, tip)
         if begun is not None:
@@ -129,6 +139,13 @@ class Reconciler:
             if control.pause is not None:
                 return Outcome("paused", revision=tip)
         return await self._bring(held, tip, control, progress, check)
+
+    async def _only_watch(self, tip: Revision) -> None:
+        """Read what the store holds for those who want to see it; who writes takes stock anew."""
+        if self._outdated:
+            self.held, self._outdated = None, False
+        if self.held is None:
+            self.held, self._only_watched = await self._survey.hold(tip.tree.desired.keys), True
 
     async def _ineligible(self, tip: Revision, control: Control) -> Outcome | None:
         """Refuse to campaign with a tip that does not follow what the store holds, unless that was approved."""
@@ -144,14 +161,25 @@ class Reconciler:
         return Outcome("refused", plan, tip) if plan.refusals else None
 
     async def _take_stock(self, tip: Revision) -> Held:
-        """Read in full; before that, where an attempt may still be under way, move the record so that it dies."""
+        """Read in full; before that, where an attempt may still be under way, move the record so that it dies.
+
+        Where the record is older than it was, a snapshot was restored: the store gets a new epoch.
+        """
         entry = await self._store.own("revision")
         record = decode(entry.value) if entry else None
-        if self._in_doubt or (record is not None and record.applying is not None):
+        index = entry.index if entry else 0
+        back = record is not None and record.epoch == self._newest[0] and index < self._newest[1]
+        if self._in_doubt or back or (record is not None and record.applying is not None):
             await self._survey.demand_rights()
-            await self._applier.move(record, entry.index if entry else 0, self._lineage())
+            await self._applier.move(record, index, self._lineage(), renewed=back)
         self._in_doubt = False
-        return await self._survey.hold(tip.tree.desired.keys)
+        held = await self._survey.hold(tip.tree.desired.keys)
+        self._note_newest(held)
+        return held
+
+    def _note_newest(self, held: Held) -> None:
+        if held.record is not None:
+            self._newest = (held.record.epoch, held.index)
 
     async def _orders(self) -> Control:
         entry = await self._store.own("control")
@@ -219,6 +247,7 @@ class Reconciler:
         self.held, self._in_doubt = None, True
         await self._applier.apply(plan, held, approval=approval, lineage=self._lineage(), progress=progress)
         self.held, self._in_doubt = held, False
+        self._note_newest(held)
         held.settled = _settled(plan, revision)
         self._remember(held, revision, before)
 

@@ -6,7 +6,7 @@ from typing import Final
 from syncd.core import advice
 from syncd.core.change import Change, Operation
 from syncd.core.digest import shown_hash
-from syncd.core.errors import Conflict, Kind, SyncdError
+from syncd.core.errors import Conflict, Kind, StateError, SyncdError
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
 from syncd.daemon.reconciler import Outcome
@@ -80,6 +80,13 @@ class Report:
             self._once("store", f"{type(error).__name__} {error}", lambda: self._error(error))
         elif not self._told.pop("store", "Conflict").startswith("Conflict"):
             log.info("works again")
+
+    def journal_error(self, error: StateError | None) -> None:
+        """Tell what keeps changes from subscribers when it begins; None: nothing does."""
+        if error is not None:
+            self._once("journal", str(error), lambda: self._error(error))
+        elif self._told.pop("journal", None):
+            log.info("the journal can be written again")
 
     def edits(self, paths: tuple[str, ...]) -> None:
         """Tell which files were edited and not committed, as often as that set changes."""

@@ -7,12 +7,14 @@ from typing import Any, Final, TypeVar
 
 from syncd.core import control
 from syncd.core.control import Control
-from syncd.core.errors import GitError, Kind, SyncdError
+from syncd.core.errors import GitError, Kind, StateError, SyncdError
 from syncd.core.live import Entry
 from syncd.core.problems import TreeError
 from syncd.core.timing import BACKOFF_LIMIT, backoff
+from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
+from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Outcome, Reconciler
 from syncd.daemon.report import Report
 from syncd.git.source import Revision, Source
@@ -43,6 +45,8 @@ class Daemon:
         store: Store,
         reconciler: Reconciler,
         observer: Observer,
+        publisher: Publisher,
+        dispatcher: Dispatcher,
         lease: Lease,
         report: Report,
         *,
@@ -54,6 +58,8 @@ class Daemon:
         self._store = store
         self._reconciler = reconciler
         self._observer = observer
+        self._publisher = publisher
+        self._dispatcher = dispatcher
         self._lease = lease
         self._worktree = worktree
         self._interval = interval
@@ -81,6 +87,7 @@ class Daemon:
             self._lease.keep(self._wake.set),
             self._read_anew(),
             self._observer.run(self._wake.set, self._read_in_full),
+            self._dispatcher.run(),
             self._watch("control", self._see_control),
             self._watch("revision", self._see_record),
             self._watch("lease", self._see_lease),
@@ -104,6 +111,7 @@ class Daemon:
         while not self._stopping.is_set():
             self._wake.clear()
             failure: SyncdError | None = None
+            outcome: Outcome | None = None
             self._observer.follow(None)
             try:
                 outcome = await self._pass()
@@ -112,11 +120,27 @@ class Daemon:
                     self._wake.set()  # what waits for an approval is named by the plan that comes next
             except SyncdError as error:
                 failure = error
+            unpublished = await self._publish(outcome)
             self._observer.follow(self._reconciler.held)
             self._report.store_error(failure)
+            self._report.journal_error(unpublished)
             if not self._worktree:
                 self._report.edits(await self._edits())
-            await self._sleep(failure)
+            await self._sleep(failure or unpublished)
+
+    async def _publish(self, outcome: Outcome | None) -> StateError | None:
+        """Tell subscribers what is whole now; return what kept it from them, which is tried again."""
+        held = self._reconciler.held
+        if held is None:
+            return None
+        healing = outcome is not None and outcome.result in ("applied", "unchanged")
+        try:
+            await self._publisher.publish(held, frozenset(held.touched) if healing else frozenset())
+        except StateError as error:
+            return error
+        if self._publisher.view.ready:
+            self._dispatcher.begin(leading=self._lease.leading)
+        return None
 
     async def _sleep(self, error: SyncdError | None) -> None:
         """Wait for the next pass: until something happens, or while something fails, until it is worth a try."""
@@ -138,7 +162,8 @@ class Daemon:
         revision, orders = await _both(self._revision(), self._orders())
         held = self._reconciler.held
         if held is not None and self._record_index > held.index:
-            log.info("somebody moved or deleted the control record; reading the store anew")
+            if self._lease.leading:
+                log.info("somebody moved or deleted the control record; reading the store anew")
             self._reconciler.forget()
         return await self._reconciler.reconcile(revision, orders)
 

@@ -124,13 +124,13 @@ class Survey:
         """Find the applied commit's keys: in git at that commit, else in the state directory, else marks must do."""
         if record is None or record.applied is None:
             return FoundBase(None, "none")
-        revision = await self._applied_revision(record.applied)
+        revision = await self.applied_revision(record.applied)
         if revision is not None:
             return FoundBase(revision.tree.desired.keys, "git", revision)
         kept = await self._state.base(record.applied) if self._state else None
         return FoundBase(kept, "state" if kept is not None else "marks")
 
-    async def _applied_revision(self, applied: Applied) -> Revision | None:
+    async def applied_revision(self, applied: Applied) -> Revision | None:
         """Read the applied commit from git; None unless it yields exactly what was applied (same digest)."""
         try:
             revision = await self._source.read(applied.commit)

@@ -4,6 +4,7 @@ import sys
 from typing import Final
 
 from syncd.settings.model import CATALOGUE, LATER_SECTIONS, SECTIONS, Setting, variable_of
+from syncd.settings.subscribers import FIELDS, SECTION
 
 _HEAD: Final = """\
 # Settings
@@ -29,6 +30,24 @@ token_file = "/run/credentials/syncd.service/token"
 lease_ttl = "15s"
 ```
 """
+_SUBSCRIBERS: Final = """\
+Any number of them, in `syncd.toml` alone; each has one of `webhook`, `file` and `command`. [Delivery](delivery.md) says
+what they are told, and how.
+
+```toml
+[[subscriber]]
+name = "brain"
+webhook = "http://127.0.0.1:9000/config-changed"
+secret_file = "/etc/syncd/brain.secret"
+prefix = "brain/"
+
+[[subscriber]]
+name = "asr-env"
+file = "/etc/mordomo/whisper.env"
+template = "/etc/syncd/whisper.env.j2"
+prefix = ["whisper_asr/", "core_api/"]
+command = ["systemctl", "reload", "whisper-asr"]
+```"""
 _COLUMNS: Final = ("| Setting | Value | Default | Flag, variable | What, *why* |", "|---|---|---|---|---|")
 
 
@@ -36,7 +55,28 @@ def page() -> str:
     """Write the whole page."""
     sections = "\n".join(_section(section) for section in ("", *SECTIONS))
     later = ", ".join(f"`[{section}]`" for section in LATER_SECTIONS)
-    return f"{_HEAD}\n{sections}\nThe sections {later} belong to later versions; this one refuses them.\n"
+    return f"{_HEAD}\n{sections}\n{_subscribers()}\nOf later versions, and refused by this one: {later}.\n"
+
+
+def _subscribers() -> str:
+    rows = [_field(name, setting) for name, setting in FIELDS.items()]
+    return "\n".join(
+        (
+            f"## `[[{SECTION}]]`",
+            "",
+            _SUBSCRIBERS,
+            "",
+            "| Field | Value | Default | What, *why* |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        )
+    )
+
+
+def _field(name: str, setting: Setting) -> str:
+    default = setting.otherwise if setting.default is None else f"`{_written(setting)}`"
+    return f"| `{name}` | {setting.type.describe} | {default} | {setting.says} *{setting.why}* |"
 
 
 def _section(section: str) -> str:

@@ -7,7 +7,9 @@ from typing import Final
 
 import msgspec
 
+from syncd.core.subscriber import Subscriber
 from syncd.settings.model import CATALOGUE, LATER_SECTIONS, SECTIONS, variable_of
+from syncd.settings.subscribers import SECTION, read_subscribers
 from syncd.settings.toml import TomlFile
 
 CONFIG_VARIABLE: Final = "SYNCD_CONFIG"
@@ -35,6 +37,7 @@ class Layer(msgspec.Struct, frozen=True):
 
     given: Mapping[str, Given]
     problems: tuple[str, ...]
+    subscribers: tuple[Subscriber, ...] = ()
 
 
 def from_flags(flags: Mapping[str, object], base: Path) -> Layer:
@@ -72,14 +75,15 @@ def from_file(file: TomlFile) -> Layer:
             problems.append(f"{place}: {name} must be a section: write [{name}]")
         else:
             problems.append(f"{place}: {_unknown_name(name)}")
-    return Layer(given, tuple(problems))
+    subscribers, more = read_subscribers(file)
+    return Layer(given, (*problems, *more), subscribers)
 
 
 def _flat(content: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, value in content.items():
         if name in SECTIONS and isinstance(value, dict):
             yield from ((f"{name}.{inner}", item) for inner, item in value.items())
-        else:
+        elif name != SECTION:
             yield name, value
 
 

@@ -42,6 +42,7 @@ def load(
         state_directory=values["state_directory"],
         origins=origins,
         consul=consul_variables(environment),
+        subscribers=file.subscribers,
     )
 
 
@@ -116,6 +117,9 @@ def _derive(
             values["state_directory"] = state_directory(environment, repository, prefix)
     except ValueError as error:
         problems.append(f"state_directory: {error}")
+        return
+    runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    values.setdefault("http.socket", (Path(runtime) if runtime else values["state_directory"]) / "syncd.sock")
 
 
 def _struct(struct: type[msgspec.Struct], section: str, values: Mapping[str, object]) -> msgspec.Struct:

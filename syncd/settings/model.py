@@ -9,7 +9,20 @@ from typing import Annotated, Final, Literal, cast
 
 import msgspec
 
-from syncd.settings.values import Choice, Duration, File, Prefix, Switch, Text, TreePath, ValueType, Whole
+from syncd.core.subscriber import Subscriber
+from syncd.settings.values import (
+    Choice,
+    Duration,
+    File,
+    Listen,
+    Prefix,
+    Switch,
+    Text,
+    Texts,
+    TreePath,
+    ValueType,
+    Whole,
+)
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +165,79 @@ class StoreSettings(msgspec.Struct, frozen=True):
     ]
 
 
+class HttpSettings(msgspec.Struct, frozen=True):
+    """``[http]``: the daemon's door for programs: health, metrics, the API."""
+
+    listen: Annotated[
+        str,
+        Setting(
+            type=Listen(),
+            says='Where the daemon listens for HTTP, besides its socket; "" is nowhere.',
+            why="Only this machine, unless you say otherwise.",
+            default="127.0.0.1:8510",
+        ),
+    ]
+    socket: Annotated[
+        Path,
+        Setting(
+            type=File("file"),
+            says="The unix socket by which commands on this machine reach the daemon.",
+            why="Its mode says who may; nothing else on the machine can listen there in its place.",
+            otherwise="$RUNTIME_DIRECTORY/syncd.sock, else syncd.sock in the state directory",
+        ),
+    ]
+    tokens_file: Annotated[
+        Path | None,
+        Setting(
+            type=File("file"),
+            says="The file of bearer tokens, hashed, with their scopes; every call but health needs one then.",
+            why="Without it only this machine's own addresses are served.",
+            otherwise="no tokens",
+        ),
+    ]
+    hosts: Annotated[
+        tuple[str, ...],
+        Setting(
+            type=Texts("host names"),
+            says="Names by which the daemon may be called, besides its own addresses and localhost.",
+            why="A web page that points its own name at this machine must not be answered.",
+            default=[],
+        ),
+    ]
+
+
+class CatalogSettings(msgspec.Struct, frozen=True):
+    """``[catalog]``: services that ask for changes by their meta in Consul's catalog."""
+
+    subscribers: Annotated[
+        bool,
+        Setting(
+            type=Switch(),
+            says="Tell services whose meta says syncd-path and syncd-prefix.",
+            why="A service then needs no line in this file; who may register services is Consul's to say.",
+            default=True,
+        ),
+    ]
+    secret_file: Annotated[
+        Path | None,
+        Setting(
+            type=File("file"),
+            says="The secrets that sign what services of the catalog are told, one a line.",
+            why="One for all: Consul's meta is no place for secrets.",
+            otherwise="not signed",
+        ),
+    ]
+    values: Annotated[
+        tuple[str, ...],
+        Setting(
+            type=Texts("SERVICE:PREFIX"),
+            says="Which services of the catalog are told values, and below which prefix; all others get hashes.",
+            why="Whoever may register a service would otherwise learn every value.",
+            default=[],
+        ),
+    ]
+
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
 
@@ -190,12 +276,14 @@ class Settings(msgspec.Struct, frozen=True):
 
     source: SourceSettings
     store: StoreSettings
+    http: HttpSettings
+    catalog: CatalogSettings
     log: LogSettings
     state_directory: Annotated[
         Path,
         Setting(
             type=File("folder"),
-            says="Where this machine's state is kept: the lease's session, the base of the last apply.",
+            says="Where this machine's state is kept: the lease's session, the base of the last apply, the journal.",
             why="systemd's own choice, else the XDG folder of the person, apart for each repository and prefix.",
             otherwise="$STATE_DIRECTORY, else a folder under $XDG_STATE_HOME/syncd (~/.local/state/syncd)",
             flag="--state-directory",
@@ -203,6 +291,7 @@ class Settings(msgspec.Struct, frozen=True):
     ]
     origins: Mapping[str, str]
     consul: Mapping[str, str]
+    subscribers: tuple[Subscriber, ...] = ()
 
     def origin(self, name: str) -> str:
         """Say where a setting's value came from: a flag, a variable, ``file:line:column`` or ``default``."""
@@ -219,9 +308,11 @@ class Settings(msgspec.Struct, frozen=True):
 SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "source": SourceSettings,
     "store": StoreSettings,
+    "http": HttpSettings,
+    "catalog": CatalogSettings,
     "log": LogSettings,
 }
-LATER_SECTIONS: Final = ("http", "snapshots", "subscriber")
+LATER_SECTIONS: Final = ("snapshots",)
 """Sections that later versions offer: refused by name, so that nobody thinks that they work."""
 
 

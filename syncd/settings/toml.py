@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -10,13 +11,16 @@ import msgspec
 
 _PART: Final = r"(?:[\w-]+|\"[^\"]*\"|'[^']*')"
 _NAME: Final = rf"({_PART}(?:\s*\.\s*{_PART})*)"
-_TABLE: Final = re.compile(rf"\s*\[\[?\s*{_NAME}\s*\]")
+_TABLE: Final = re.compile(rf"\s*(\[\[?)\s*{_NAME}\s*\]")
 _KEY: Final = re.compile(rf"\s*{_NAME}\s*=")
 _ERROR: Final = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
 
 
 class TomlFile(msgspec.Struct, frozen=True):
-    """A file's content. ``shown`` names the file to people; ``places`` has line and column by dotted name."""
+    """A file's content. ``shown`` names the file to people; ``places`` has line and column by dotted name.
+
+    The tables of an array ``[[name]]`` are ``name.0``, ``name.1`` and so on.
+    """
 
     content: Mapping[str, object]
     shown: str
@@ -54,11 +58,16 @@ def _places(text: str) -> dict[str, tuple[int, int]]:
     """Find where keys stand in text that is known to be TOML; inside multi-line strings nothing is a key."""
     places: dict[str, tuple[int, int]] = {}
     table, quote = "", ""
+    counts: Counter[str] = Counter()
     for number, line in enumerate(text.split("\n"), 1):
         if not quote:
             if found := _TABLE.match(line):
-                table = _plain(found[1])
-                places.setdefault(table, (number, found.start(1) + 1))
+                table = _plain(found[2])
+                if found[1] == "[[":
+                    places.setdefault(table, (number, found.start(2) + 1))
+                    counts[table] += 1
+                    table = f"{table}.{counts[table] - 1}"
+                places.setdefault(table, (number, found.start(2) + 1))
             elif found := _KEY.match(line):
                 name = ".".join(filter(None, (table, _plain(found[1]))))
                 places.setdefault(name, (number, found.start(1) + 1))

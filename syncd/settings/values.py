@@ -65,6 +65,22 @@ class Text(_Text, frozen=True):
         return text
 
 
+class Listen(_Text, frozen=True):
+    """``HOST:PORT`` to listen at, ``""`` for nowhere; an IPv6 address stands in brackets."""
+
+    @property
+    def describe(self) -> str:
+        return "HOST:PORT"
+
+    def read(self, value: object) -> str:
+        text = self.text(value)
+        if text:
+            host, colon, port = text.rpartition(":")
+            if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+                raise BadValue(f"must be HOST:PORT, as 127.0.0.1:8510, not {text!r}")
+        return text
+
+
 class Choice(_Text, frozen=True):
     """One of a few words."""
 
@@ -161,6 +177,32 @@ def _check_slashes(text: str, root: str) -> None:
         plain = "/".join(part for part in text.split("/") if part)
         advice = f"write {plain!r}" if plain else f'write "" for {root}'
         raise BadValue(f"{text!r} must not begin or end with a slash; {advice}")
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """Several texts; a single one may stand without brackets. In flags and variables, commas part them."""
+
+    what: str = "text"
+    empty: bool = True
+
+    @property
+    def describe(self) -> str:
+        return f"list of {self.what}"
+
+    def decode(self, text: str) -> object:
+        return [part.strip() for part in text.split(",") if part.strip()]
+
+    def read(self, value: object) -> tuple[str, ...]:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise BadValue(f"must be a list of texts between quotes, not {value!r}")
+        if not items and not self.empty:
+            raise BadValue("must not be empty")
+        return tuple(Text().read(item) for item in items)
+
+    def show(self, value: object) -> str:
+        assert isinstance(value, tuple | list)
+        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
 
 
 class Switch(msgspec.Struct, frozen=True):

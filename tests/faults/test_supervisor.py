@@ -1,6 +1,8 @@
 """The loops: what wakes them, what ends them, and how they stop."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,7 +10,6 @@ from structlog.typing import EventDict
 
 from syncd.core import control
 from syncd.core.control import Control
-from syncd.daemon.supervisor import Daemon
 from syncd.wiring import Parts
 from tests.support.proxy import Proxy, proxy_to, request_to, reset
 from tests.support.scene import Scene
@@ -19,19 +20,19 @@ def broken() -> float:
     raise RuntimeError("a fault in the program")
 
 
-def daemon_of(parts: Parts, *, interval: float = 600.0) -> Daemon:
-    """A daemon that breaks as soon as anything makes it wait for a random time."""
-    made = parts.daemon()
-    made._draw = broken
-    made._interval = interval
-    return made
+@asynccontextmanager
+async def started(parts: Parts, *, interval: float = 600.0) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a daemon that breaks as soon as anything makes it wait for a random time."""
+    async with parts.daemon() as made:
+        made._draw = broken
+        made._interval = interval
+        yield asyncio.create_task(made.run())
 
 
 # promise 13
 async def test_a_loop_that_breaks_ends_the_daemon_which_gives_the_lease_back(scene: Scene) -> None:
     with proxy_to(scene.live.agent.address) as proxy:
-        async with scene.node(address=proxy.address) as parts:
-            running = asyncio.create_task(daemon_of(parts).run())
+        async with scene.node(address=proxy.address) as parts, started(parts) as running:
             await scene.until_applied(scene.repository.git("rev-parse", "HEAD"))
             await until(lambda: is_watching(proxy), "nothing is watched")
             assert scene.live.all()[".syncd/lease"].session
@@ -48,8 +49,7 @@ async def is_watching(proxy: Proxy) -> bool:
 
 
 async def test_every_so_often_the_store_is_read_in_full_and_drift_is_undone(scene: Scene) -> None:
-    async with scene.node() as parts:
-        running = asyncio.create_task(daemon_of(parts, interval=0.05).run())
+    async with scene.node() as parts, started(parts, interval=0.05) as running:
         await scene.until_applied(scene.repository.git("rev-parse", "HEAD"))
         scene.live.put("brain/model", "a stranger's")
 

@@ -56,10 +56,11 @@ async def apply_once(parts: Parts, control: Control | None = None) -> Outcome:
 @asynccontextmanager
 async def daemon(parts: Parts) -> AsyncIterator[asyncio.Task[None]]:
     """Run the daemon until the end of the block, then stop it in order; a daemon that failed fails the test."""
-    task = asyncio.create_task(parts.daemon().run())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        found = await asyncio.gather(task, return_exceptions=True)
-        assert isinstance(found[0], asyncio.CancelledError), found
+    async with parts.daemon() as made:
+        task = asyncio.create_task(made.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            found = await asyncio.gather(task, return_exceptions=True)
+            assert isinstance(found[0], asyncio.CancelledError), found

@@ -1,0 +1,347 @@
+"""From the journal to the subscribers: who is owed what, when it is tried, and what becomes of it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from syncd.core import delivery
+from syncd.core.delivery import DeliveryEvent, DeliveryState
+from syncd.core.errors import NotFound, StateError
+from syncd.core.event import Event, limit
+from syncd.core.subscriber import Filter, Subscriber
+from syncd.daemon.line import Line, Standings, defined, target_of
+from syncd.daemon.messages import Messages, Wanted
+from syncd.fanout.journal import Journal
+from syncd.fanout.sender import Message, Result, Sender
+from syncd.fanout.tables import Delivery, Standing
+from syncd.log import get_logger
+
+log = get_logger(__name__)
+
+MakeSender = Callable[[Subscriber], Sender]
+"""Makes what tells a subscriber; ValueError where its definition cannot work."""
+_RECENT_DELIVERIES: Final = 1000
+_ROUND_SECONDS: Final = 20.0
+"""How long at most until the next look at the clock, which people set."""
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
+"""Upper bounds, in seconds, by which deliveries are counted: from publishing to acknowledgement."""
+
+
+class Dispatcher:
+    """Tells every subscriber of every event that concerns it, at least once, each at its own pace.
+
+    ``now`` gives Unix seconds, ``draw`` random numbers in [0, 1), ``draw_id`` a new random id.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        messages: Messages,
+        make_sender: MakeSender,
+        *,
+        now: Callable[[], float],
+        draw: Callable[[], float],
+        draw_id: Callable[[], str],
+    ) -> None:
+        self._journal = journal
+        self._messages = messages
+        self._make_sender = make_sender
+        self._now = now
+        self._draw = draw
+        self._draw_id = draw_id
+        self._lines: dict[str, Line] = {}
+        self._leading = False
+        self._ready = False
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.latency = [0] * (len(BUCKETS) + 1)
+        self.latency_sum = 0.0
+
+    # -- what others tell it
+
+    def publish(self, event: Event) -> None:
+        """Tell an event that is in the journal."""
+        self._messages.add(event)
+        concerns: dict[Filter, bool] = {}
+        for line in self._lines.values():
+            wanted = line.subscriber.filter
+            if wanted not in concerns:
+                concerns[wanted] = limit(event, line.wanted) is not None
+            if concerns[wanted]:
+                self._owe(line, event.time)
+            elif line.state is DeliveryState.IDLE:
+                line.standing.told = event.seq
+
+    def begin(self, *, leading: bool) -> None:
+        """Go on: the view is whole, and this node leads or does not."""
+        if (self._ready, self._leading) != (True, leading):
+            self._ready, self._leading = True, leading
+            for line in self._lines.values():
+                self._start(line)
+
+    async def subscribe(self, subscribers: Iterable[Subscriber]) -> None:
+        """Tell these from now on, and nobody else."""
+        wanted = {each.name: each for each in subscribers}
+        gone = [name for name in {*self._lines, *self._journal.standings} if name not in wanted]
+        for name in gone:
+            await self._drop(name)
+        if gone:
+            with suppress(StateError):  # they are dropped again at the next start
+                await self._journal.forget(gone)
+        for name, subscriber in wanted.items():
+            known = self._lines.get(name)
+            if known is None or known.subscriber != subscriber:
+                await self._drop(name)
+                self._take_up(subscriber)
+
+    async def run(self) -> None:
+        """Try again those whose time has come, for ever."""
+        while True:
+            self._wake.clear()
+            pause = self._try_due(self._now())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    def _try_due(self, now: float) -> float:
+        """Start the tries that are due; return the seconds until the next look."""
+        pause = _ROUND_SECONDS
+        for line in self._lines.values():
+            if line.state is not DeliveryState.WAITING:
+                continue
+            left = line.due(now) - now
+            if left > 0:
+                pause = min(pause, left)
+                continue
+            line.move(DeliveryEvent.DUE)
+            self._start(line)
+        return pause
+
+    async def close(self) -> None:
+        """End every try that is under way; it is made again at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(line.sender.close() for line in self._lines.values()))
+        self._lines.clear()
+
+    # -- what people ask
+
+    def standings(self) -> list[Standings]:
+        """Say how each subscriber stands, by name."""
+        return [self._standing(line) for _, line in sorted(self._lines.items())]
+
+    async def deliveries(self, name: str, most: int) -> list[Delivery]:
+        """Return a subscriber's deliveries that came to an end, the newest first; NotFound where there is none such."""
+        self._line(name)
+        return await self._journal.deliveries(name, most)
+
+    async def test(self, name: str) -> Result:
+        """Send a subscriber a message that tells nothing, and return what came of it."""
+        line = self._line(name)
+        await _until_free(line)
+        line.free.clear()
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        message = self._messages.test(line.subscriber, f"test-{self._draw_id()}", self._now())
+        line.sender.send(message, lambda result: None if answer.done() else answer.set_result(result))
+        try:
+            return await answer
+        finally:
+            line.free.set()
+            self._start(line)
+
+    async def replay(self, name: str, *, since: float | None = None, event: str | None = None) -> None:
+        """Have a subscriber told anew: from an event on, or all since a time (Unix seconds), or the full state.
+
+        NotFound where there is no such subscriber or the journal does not know the event.
+        """
+        line = self._line(name)
+        after = await self._from(name, since, event)
+        await _until_free(line)
+        standing = line.standing
+        standing.told, standing.retry, standing.disabled = after, None, False
+        line.since = self._now()
+        line.move(DeliveryEvent.REPLAYED)
+        self._journal.acknowledge(standing, None)
+        self._start(line)
+
+    async def _from(self, name: str, since: float | None, event: str | None) -> int | None:
+        """Return the event after which a replay begins; None: with the full state."""
+        if event is None:
+            return None if since is None else await self._journal.last_before(since)
+        for ended in await self._journal.deliveries(name, _RECENT_DELIVERIES):
+            if ended.id == event:
+                return ended.after
+        seq = await self._journal.find(event)
+        if seq is None:
+            hint = f"see: syncd subscribers deliveries {name}; without an event the full state is sent"
+            raise NotFound(f"the journal holds no event {event}", hint=hint)
+        return seq - 1
+
+    # -- within
+
+    def _take_up(self, subscriber: Subscriber) -> None:
+        try:
+            sender = self._make_sender(subscriber)
+        except ValueError as error:
+            log.error(
+                "this subscriber cannot be told", subscriber=subscriber.name, at=subscriber.origin, why=str(error)
+            )
+            return
+        name, now_defined = subscriber.name, defined(subscriber)
+        standing = self._journal.standings.get(name)
+        if standing is None or standing.defined != now_defined:
+            standing = self._journal.standings[name] = Standing(name, now_defined)
+            self._journal.acknowledge(standing, None)
+        line = self._lines[name] = Line(subscriber, sender, standing)
+        if line.state is DeliveryState.WAITING:
+            self._wake.set()
+        elif standing.told is None or standing.told < self._journal.head.seq:
+            self._owe(line, self._messages.since(standing.told or 0) or self._now())
+
+    async def _drop(self, name: str) -> None:
+        line = self._lines.pop(name, None)
+        if line is not None:
+            await line.sender.close()
+
+    def _owe(self, line: Line, since: float) -> None:
+        line.since = line.since or since
+        line.move(DeliveryEvent.CHANGED)
+        if line.state is DeliveryState.WAITING:
+            line.news = True
+            self._wake.set()
+        self._start(line)
+
+    def _start(self, line: Line) -> None:
+        """Begin a try, where one is owed and nothing stands against it."""
+        held = line.subscriber.scope == "leader" and not self._leading
+        if line.state is not DeliveryState.OWED or not self._ready or held or not line.free.is_set():
+            return
+        subscriber, told = line.subscriber, line.standing.told
+        wanted = Wanted(subscriber.filter, subscriber.values, told, self._journal.head.seq)
+        line.free.clear()
+        if self._messages.at_hand(wanted):
+            self._send(line, wanted, self._messages.make(wanted))
+        else:
+            task = asyncio.create_task(self._load(line, wanted))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, line: Line, wanted: Wanted) -> None:
+        try:
+            message = await self._messages.load(wanted)
+        except StateError as error:
+            log.error(error.message, subscriber=line.subscriber.name, hint=error.hint)
+            line.move(DeliveryEvent.STARTED)
+            self._fail(line, wanted, "", Result("failed", "the journal cannot be read"))
+        else:
+            self._send(line, wanted, message)
+
+    def _send(self, line: Line, wanted: Wanted, message: Message | None) -> None:
+        if message is None:
+            line.move(DeliveryEvent.DELIVERED)
+            self._told(line, wanted.upto)
+            return
+        line.move(DeliveryEvent.STARTED)
+        line.started = self._now()
+        line.sender.send(message, partial(self._done, line, wanted, message.id))
+
+    def _done(self, line: Line, wanted: Wanted, id_: str, result: Result) -> None:
+        if self._lines.get(line.subscriber.name) is not line:
+            return
+        line.said = result.said
+        if result.outcome == "delivered":
+            self._observe(line)
+            line.delivered += 1
+            line.move(DeliveryEvent.DELIVERED)
+            self._end(line, wanted, id_, "delivered", result)
+        elif result.outcome == "gone":
+            line.move(DeliveryEvent.GONE)
+            line.standing.disabled = True
+            log.warning("a subscriber wants nothing more", subscriber=line.subscriber.name, said=result.said)
+            self._end(line, wanted, id_, "gone", result)
+        else:
+            self._fail(line, wanted, id_, result)
+
+    def _fail(self, line: Line, wanted: Wanted, id_: str, result: Result) -> None:
+        now, standing, name = self._now(), line.standing, line.subscriber.name
+        line.failed += 1
+        retry = delivery.failed(standing.retry, now, self._draw(), asked=result.retry_after)
+        if retry is None:
+            line.exhausted += 1
+            line.move(DeliveryEvent.EXHAUSTED)
+            hint = f"mend it, then: syncd subscribers replay {name} --event {id_}"
+            log.error("a subscriber could not be told", subscriber=name, id=id_, said=result.said, hint=hint)
+            self._end(line, wanted, id_, "exhausted", result)
+            return
+        line.move(DeliveryEvent.FAILED)
+        line.news = False
+        standing.retry = retry
+        self._journal.acknowledge(standing, None)
+        log.warning(
+            "a delivery failed",
+            subscriber=name,
+            said=result.said,
+            tries=retry.tries,
+            next_in=f"{retry.planned - now:.0f}s",
+        )
+        line.free.set()
+        if self._journal.head.seq > wanted.upto:
+            line.news = True
+        self._wake.set()
+
+    def _end(self, line: Line, wanted: Wanted, id_: str, outcome: str, result: Result) -> None:
+        standing, now = line.standing, self._now()
+        tries = (standing.retry.tries if standing.retry else 0) + 1
+        ended = Delivery(
+            standing.name, id_, wanted.after, wanted.upto, outcome, tries, now, now - line.started, result.said
+        )
+        standing.retry = None
+        self._told(line, wanted.upto, ended)
+
+    def _told(self, line: Line, upto: int, ended: Delivery | None = None) -> None:
+        """Note how far a subscriber was told, and go on where there is more."""
+        line.standing.told, line.since, line.news = upto, 0.0, False
+        line.free.set()
+        if ended is not None:
+            self._journal.acknowledge(line.standing, ended)
+        if self._journal.head.seq > upto and line.state is DeliveryState.IDLE:
+            self._owe(line, self._messages.since(upto))
+
+    def _observe(self, line: Line) -> None:
+        spent = max(0.0, self._now() - (line.since or line.started))
+        self.latency[next((place for place, bound in enumerate(BUCKETS) if spent <= bound), len(BUCKETS))] += 1
+        self.latency_sum += spent
+
+    def _line(self, name: str) -> Line:
+        if name not in self._lines:
+            known = ", ".join(sorted(self._lines)) or "none"
+            raise NotFound(f"there is no subscriber {name}", hint=f"there are: {known}")
+        return self._lines[name]
+
+    def _standing(self, line: Line) -> Standings:
+        subscriber, standing, now = line.subscriber, line.standing, self._now()
+        owed = line.state not in (DeliveryState.IDLE, DeliveryState.DISABLED)
+        return Standings(
+            name=subscriber.name,
+            kind=subscriber.kind,
+            origin=subscriber.origin,
+            target=target_of(subscriber),
+            state=line.state,
+            held=subscriber.scope == "leader" and not self._leading,
+            behind=self._journal.head.seq - (standing.told or 0) if owed else 0,
+            since=line.since if owed else 0.0,
+            tries=standing.retry.tries if standing.retry else 0,
+            next=line.due(now) if line.state is DeliveryState.WAITING else 0.0,
+            said=line.said,
+            delivered=line.delivered,
+            failed=line.failed,
+            exhausted=line.exhausted,
+        )
+
+
+async def _until_free(line: Line) -> None:
+    while not line.free.is_set():
+        await line.free.wait()

@@ -1,0 +1,86 @@
+"""One subscriber at work: where it stands, and what people may know of that."""
+
+import asyncio
+from hashlib import sha256
+
+import msgspec
+
+from syncd.core.delivery import TABLE, DeliveryEvent, DeliveryState, due
+from syncd.core.subscriber import Command, File, Subscriber, Webhook
+from syncd.fanout.sender import Sender
+from syncd.fanout.tables import Standing
+
+
+class Line:
+    """One subscriber at work. ``since`` is when the oldest thing that it is owed was published, 0 where it is owed nothing.
+
+    ``free`` is set while no try is under way; ``news`` says that something came while it waits for its next try.
+    """
+
+    def __init__(self, subscriber: Subscriber, sender: Sender, standing: Standing) -> None:
+        self.subscriber = subscriber
+        self.sender = sender
+        self.standing = standing
+        self.wanted = subscriber.filter.test()
+        self.state = DeliveryState.IDLE
+        self.free = asyncio.Event()
+        self.free.set()
+        self.news = False
+        self.since = 0.0
+        self.started = 0.0
+        self.said = ""
+        self.delivered = self.failed = self.exhausted = 0
+        if standing.disabled:
+            self.state = DeliveryState.DISABLED
+        elif standing.retry is not None:
+            self.state = DeliveryState.WAITING
+
+    def move(self, event: DeliveryEvent) -> None:
+        """Follow the table."""
+        self.state = TABLE[self.state][event]
+
+    def due(self, now: float) -> float:
+        """Return when a waiting subscriber is to be tried again, in Unix seconds."""
+        assert self.standing.retry is not None
+        return due(self.standing.retry, now, news=self.news)
+
+
+class Standings(msgspec.Struct, frozen=True):
+    """How one subscriber stands, for people and metrics.
+
+    ``behind`` counts the events that it has not been told, of which some may not concern it; ``since`` is when the
+    oldest of them was published, ``next`` when it is tried again (Unix seconds, 0: not now). ``held``: another node
+    leads and tells it.
+    """
+
+    name: str
+    kind: str
+    origin: str
+    target: str
+    state: str
+    held: bool
+    behind: int
+    since: float
+    tries: int
+    next: float
+    said: str
+    delivered: int
+    failed: int
+    exhausted: int
+
+
+def defined(subscriber: Subscriber) -> str:
+    """Hash what a subscriber is: who is told another thing, or at another place, starts anew."""
+    text = msgspec.json.encode((subscriber.kind, target_of(subscriber), subscriber.filter, subscriber.values))
+    return sha256(text).hexdigest()[:16]
+
+
+def target_of(subscriber: Subscriber) -> str:
+    """Name where a subscriber is told: an address without its query, which may hold a token; a program; a file."""
+    match subscriber.target:
+        case Webhook(url=url):
+            return url.partition("?")[0]
+        case Command(argv=argv):
+            return argv[0]
+        case File(path=path):
+            return path

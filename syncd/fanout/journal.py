@@ -1,0 +1,173 @@
+"""The journal of what was published, and the outbox: how far each subscriber was told. Both in one SQLite file."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from syncd.core.errors import StateError
+from syncd.core.event import Event
+from syncd.database import open_database
+from syncd.fanout import tables
+from syncd.fanout.tables import Delivery, Head, Published, Standing
+from syncd.fanout.writer import Writer
+from syncd.log import get_logger
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_PRUNE_EVERY: Final = 64
+_RETRY_SECONDS: Final = 1.0
+
+
+class Journal:
+    """Made by ``open`` inside a running loop; ``close`` it.
+
+    ``head`` is what was published last, ``standings`` how far each subscriber was told; whoever changes a standing
+    calls ``acknowledge``. Methods raise StateError where the disk does not take or give something.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, head: Head, standings: dict[str, Standing]) -> None:
+        self._path = path
+        self._inode = path.stat().st_ino
+        self._writer = Writer(connection)
+        self._acknowledged: list[tuple[tuple[object, ...], Delivery | None]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._events = 0
+        self.head = head
+        self.standings = standings
+
+    @classmethod
+    def open(cls, directory: Path) -> "Journal":
+        """Open or make ``journal.db`` in the state directory."""
+        path = directory / "journal.db"
+        connection = open_database(path, MIGRATIONS, synchronous="FULL")
+        try:
+            return cls(path, connection, tables.read_head(connection), tables.read_standings(connection))
+        except (sqlite3.Error, msgspec.MsgspecError) as error:
+            connection.close()
+            raise _unusable(path, error) from error
+
+    async def close(self) -> None:
+        """Write what was acknowledged, then close."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        if self._acknowledged:
+            await asyncio.gather(self._write_acknowledged(), return_exceptions=True)
+        await self._writer.close()
+
+    async def published(self) -> dict[str, Published]:
+        """Return every key as it was last published."""
+        return await self._run(tables.read_published)
+
+    async def publish(
+        self,
+        event: Event | None,
+        head: Head,
+        keys: Iterable[tuple[str, bytes, bool]],
+        gone: Iterable[str] = (),
+        *,
+        now: float,
+        everything: bool = False,
+    ) -> Event | None:
+        """Write an event, the keys that it changed and the head in one transaction; return it with its number.
+
+        Without an event only the keys are noted, each with its value's hash and whether it is secret; the iterable is
+        read in another thread. ``everything``: there are no other keys.
+        """
+        self._events += 1
+        pruning = self._events % _PRUNE_EVERY == 0
+        standings = [tables.row_of(each) for each in self.standings.values()] if pruning else []
+
+        def write(connection: sqlite3.Connection) -> Head:
+            tables.write_published(connection, keys, gone, everything=everything)
+            moved = tables.write_event(connection, event, head)
+            if pruning:  # who is idle must not be left behind by what is dropped
+                tables.write_standings(connection, standings)
+                tables.prune(connection, now)
+            return moved
+
+        self.head = await self._run(write)
+        return msgspec.structs.replace(event, seq=self.head.seq) if event else None
+
+    async def events(self, after: int, upto: int) -> list[Event] | None:
+        """Return the events after one up to another; None where not all of them are kept."""
+        return await self._run(lambda connection: tables.read_events(connection, after, upto))
+
+    async def find(self, id_: str) -> int | None:
+        """Return an event's number by its id."""
+        return await self._run(lambda connection: tables.find_event(connection, id_))
+
+    async def last_before(self, time: float) -> int | None:
+        """Return the number of the last event before a time (Unix seconds)."""
+        return await self._run(lambda connection: tables.last_before(connection, time))
+
+    async def deliveries(self, subscriber: str, most: int) -> list[Delivery]:
+        """Return a subscriber's deliveries that came to an end, the newest first."""
+        return await self._run(lambda connection: tables.read_deliveries(connection, subscriber, most))
+
+    async def forget(self, names: Sequence[str]) -> None:
+        """Forget subscribers."""
+        for name in names:
+            self.standings.pop(name, None)
+        await self._run(lambda connection: tables.forget(connection, names))
+
+    def acknowledge(self, standing: Standing, delivery: Delivery | None) -> None:
+        """Have a standing written, and a delivery that came to an end; nobody waits for it.
+
+        What a crash loses of this is told once more: deliveries are made at least once.
+        """
+        self._acknowledged.append((tables.row_of(standing), delivery))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+
+    async def _flush(self) -> None:
+        said = ""
+        while self._acknowledged:
+            try:
+                await self._write_acknowledged()
+            except StateError as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.error("deliveries cannot be noted; they may be made again after a restart", why=said)
+                await asyncio.sleep(_RETRY_SECONDS)
+        self._flushing = None
+
+    async def _write_acknowledged(self) -> None:
+        batch, self._acknowledged = self._acknowledged, []
+        rows = [row for row, _ in batch]
+        ended = [delivery for _, delivery in batch if delivery is not None]
+
+        def write(connection: sqlite3.Connection) -> None:
+            tables.write_standings(connection, rows)
+            tables.write_deliveries(connection, ended)
+
+        try:
+            await self._run(write)
+        except StateError:
+            self._acknowledged = batch + self._acknowledged
+            raise
+
+    async def _run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            self._demand_file()
+            return await self._writer.run(job)
+        except (sqlite3.Error, msgspec.MsgspecError, OSError) as error:
+            raise _unusable(self._path, error) from error
+
+    def _demand_file(self) -> None:
+        """Refuse to write into a file that was deleted under us: nobody would find it again."""
+        if self._path.stat().st_ino != self._inode:
+            raise FileNotFoundError("the file is another one than at the start")
+
+
+def _unusable(path: Path, error: Exception) -> StateError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    hint = "free some space or mend its folder; nothing is told to subscribers until then"
+    return StateError(f"the journal cannot be used: {reason}", where=str(path), hint=hint)
