@@ -42,7 +42,7 @@ def _size(changes: Iterable[KeyChange]) -> int:
 
 
 def _detail(event: Event) -> Detail:
-    """Say what is told of the keys: with hashes (and values, where they may be told), names alone, or not even those."""
+    """Say what is told of the keys: hashes and, where they may be told, values; names alone; or not even those."""
     if len(event.changes) < event.count:
         return "none"
     return "full" if all(each.old_hash or each.new_hash for each in event.changes) else "keys"

@@ -9,7 +9,7 @@ from syncd.core.mapping.globs import matcher
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """The keys that a subscriber cares for: those that begin with a prefix or match a glob; every key where none is given.
+    """The keys that a subscriber cares for: those that begin with a prefix or match a glob; all where none is given.
 
     ``prefixes`` and ``patterns`` (as in ``.gitignore``) are relative to the store's prefix.
     """

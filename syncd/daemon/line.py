@@ -12,7 +12,7 @@ from syncd.fanout.tables import Standing
 
 
 class Line:
-    """One subscriber at work. ``since`` is when the oldest thing that it is owed was published, 0 where it is owed nothing.
+    """One subscriber at work. ``since`` is when the oldest thing that it is owed was published, 0 where nothing is.
 
     ``free`` is set while no try is under way; ``news`` says that something came while it waits for its next try.
     """

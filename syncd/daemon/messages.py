@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from syncd.core import cloudevent
 from syncd.core.event import Event, KeyChange, bounded, fold, limit, shown, without_values
-from syncd.core.subscriber import Filter, Subscriber
+from syncd.core.subscriber import Filter
 from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
@@ -62,8 +62,8 @@ class Messages:
         events = await self._journal.events(wanted.after, wanted.upto)
         return self._make(wanted if events is not None else wanted._replace(after=None), events or [])
 
-    def test(self, subscriber: Subscriber, id_: str, time: float) -> Message:
-        """Make a message that tells nothing, to try a subscriber."""
+    def test(self, id_: str, time: float) -> Message:
+        """Make a message that tells nothing, to try a subscriber with."""
         event = Event(id_, "test", self._view.epoch, self._view.index, time, (), 0, self._view.revision)
         return Message(id_, cloudevent.encode(event, self._prefix))
 
@@ -89,4 +89,4 @@ class Messages:
 
     def _present(self, key: str) -> KeyChange:
         value, secret = self._view.entries[key].value, key in self._view.secrets
-        return KeyChange(key, "create", new=None if secret else value, new_hash=shown(value), at="", secret=secret)
+        return KeyChange(key, "create", new=None if secret else value, new_hash=shown(value), secret=secret)

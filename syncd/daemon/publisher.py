@@ -1,4 +1,4 @@
-"""Telling whole revisions: what changed since something was last told, into the journal and from there to subscribers."""
+"""Telling whole revisions: what changed since the last telling goes into the journal, and from there to subscribers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain

@@ -98,7 +98,7 @@ class Reconciler:
         self._outdated = True
 
     def expect(self, epoch: str, index: int) -> None:
-        """Learn where the control record stood when this node last looked: lower now, the store has gone back in time."""
+        """Learn where the record stood when this node last looked: lower now, the store has gone back in time."""
         self._newest = (epoch, index)
 
     async def reconcile(

@@ -135,7 +135,7 @@ class Journal:
             except StateError as error:
                 if str(error) != said:
                     said = str(error)
-                    log.error("deliveries cannot be noted; they may be made again after a restart", why=said)
+                    log.warning("deliveries cannot be noted; they may be made again after a restart", why=said)
                 await asyncio.sleep(_RETRY_SECONDS)
         self._flushing = None
 

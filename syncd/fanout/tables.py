@@ -15,9 +15,14 @@ KEPT_SECONDS: Final = 7 * 86_400.0
 """The journal's bounds. Who has not been told for longer gets the full state instead."""
 MOST_DELIVERIES: Final = 20_000
 
-_COLUMNS: Final = "subscriber, id, after, upto, outcome, tries, ended, seconds, said"
-_DELIVERY: Final = f"INSERT INTO delivery ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_DELIVERIES: Final = f"SELECT {_COLUMNS}, number FROM delivery WHERE subscriber = ? ORDER BY number DESC LIMIT ?"
+_DELIVERY: Final = """
+    INSERT INTO delivery (subscriber, id, after, upto, outcome, tries, ended, seconds, said)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_DELIVERIES: Final = """
+    SELECT subscriber, id, after, upto, outcome, tries, ended, seconds, said, number
+    FROM delivery WHERE subscriber = ? ORDER BY number DESC LIMIT ?
+"""
 _EVENTS: Final = "SELECT seq, body FROM event WHERE seq > ? AND seq <= ? ORDER BY seq"
 _PRUNE_EVENTS: Final = """
     DELETE FROM event WHERE seq < (SELECT max(seq) FROM event) AND (
