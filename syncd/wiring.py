@@ -87,12 +87,21 @@ class Parts(msgspec.Struct, frozen=True):
             stack.push_async_callback(dispatcher.close)
             await dispatcher.subscribe(settings.subscribers)
             lease = self.lease()
+            reconciler = self.reconciler(lease)
+            reconciler.expect(journal.head.epoch, journal.head.record)
             yield Daemon(
                 self.source,
                 self.store,
-                self.reconciler(lease),
+                reconciler,
                 Observer(self.store, self.survey, clock=boot_time, draw=random.random),
-                Publisher(journal, self.survey, view, dispatcher.publish, root=settings.source.path, now=time.time),
+                Publisher(
+                    journal,
+                    view,
+                    self.survey.applied_revision,
+                    dispatcher.publish,
+                    root=settings.source.path,
+                    now=time.time,
+                ),
                 dispatcher,
                 lease,
                 Report(settings.source.path, self.address),

@@ -1,21 +1,24 @@
 """Telling whole revisions: what changed since the last telling goes into the journal, and from there to subscribers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import chain
 
 from syncd.core.digest import value_hash
 from syncd.core.event import Event, EventKind, KeyChange, ToldRevision, bounded
 from syncd.core.publication import Difference, Past, Sayings, compare
 from syncd.core.record import Applied, Record
-from syncd.daemon.survey import Held, Survey
+from syncd.daemon.survey import Held
 from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.tables import Head, Published
+from syncd.git.source import Revision
 from syncd.log import get_logger
 
 log = get_logger(__name__)
 
 Tell = Callable[[Event], None]
+Find = Callable[[Applied], Awaitable[Revision | None]]
+"""Finds an applied revision in git; None where this node does not have it."""
 
 
 class Publisher:
@@ -26,10 +29,10 @@ class Publisher:
     """
 
     def __init__(
-        self, journal: Journal, survey: Survey, view: View, tell: Tell, *, root: str, now: Callable[[], float]
+        self, journal: Journal, view: View, find: Find, tell: Tell, *, root: str, now: Callable[[], float]
     ) -> None:
         self._journal = journal
-        self._survey = survey
+        self._find = find
         self._tell = tell
         self._root = root
         self._now = now
@@ -91,7 +94,7 @@ class Publisher:
         view = self.view
         rows = ((key, value_hash(entry.value), key in view.secrets) for key, entry in view.entries.items())
         told = await self._journal.publish(
-            event, self._head(record, held.index), rows, now=self._now(), everything=True
+            event, self._head(record, held.index, held.index), rows, now=self._now(), everything=True
         )
         if told is not None:
             self._tell(told)
@@ -135,7 +138,9 @@ class Publisher:
         event = self._event(kind, record, index, changes, len(found))
         rows = [(each.change.key, value_hash(each.entry.value), each.secret) for each in found if each.entry]
         gone = [each.change.key for each in found if each.entry is None]
-        told = await self._journal.publish(event, self._head(record, event.index), rows, gone, now=self._now())
+        told = await self._journal.publish(
+            event, self._head(record, event.index, held.index), rows, gone, now=self._now()
+        )
         self._take(found)
         self._show(record, held.index)
         if told is not None:
@@ -160,14 +165,14 @@ class Publisher:
         revision = told(record.applied) if record.applied and kind != "foreign" else None
         return Event(id_, kind, record.epoch, index, self._now(), changes, count, revision)
 
-    def _head(self, record: Record, index: int) -> Head:
+    def _head(self, record: Record, index: int, record_index: int) -> Head:
         head, applied = self._journal.head, record.applied
-        return Head(head.seq, head.id, record.epoch, index, _named(applied) if applied else "")
+        return Head(head.seq, head.id, record.epoch, index, _named(applied) if applied else "", record_index)
 
     async def _sayings(self, applied: Applied, held: Held) -> Sayings:
         revision = held.settled
         if revision is None or (revision.commit.id, revision.commit.worktree) != (applied.commit, applied.worktree):
-            revision = await self._survey.applied_revision(applied)
+            revision = await self._find(applied)
         if revision is None:
             return Sayings(root=self._root)
         return Sayings(revision.tree.desired.keys, revision.tree.rules, self._root)

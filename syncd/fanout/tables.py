@@ -49,7 +49,8 @@ class Published(NamedTuple):
 class Head(msgspec.Struct, frozen=True):
     """What was published last: number and id of the event, the store's epoch, the commit that was applied then.
 
-    ``seq`` is 0 before the first event; ``epoch`` is "" before anything was published.
+    ``seq`` is 0 before the first event; ``epoch`` is "" before anything was published. ``record`` is where the control
+    record stood then.
     """
 
     seq: int = 0
@@ -57,6 +58,7 @@ class Head(msgspec.Struct, frozen=True):
     epoch: str = ""
     index: int = 0
     applied: str = ""
+    record: int = 0
 
 
 class Standing(msgspec.Struct):

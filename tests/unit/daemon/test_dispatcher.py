@@ -1,0 +1,434 @@
+"""Who is told what, when it is tried again, and that nobody waits for anybody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from syncd.core.delivery import SCHEDULE
+from syncd.core.errors import NotFound
+from syncd.core.event import Event, EventKind, KeyChange, shown
+from syncd.core.live import Entry
+from syncd.core.subscriber import Command, Filter, Subscriber, Webhook
+from syncd.daemon.dispatcher import Dispatcher
+from syncd.daemon.line import Standings
+from syncd.daemon.messages import Messages
+from syncd.daemon.view import View
+from syncd.fanout.journal import Journal
+from syncd.fanout.sender import Result
+from syncd.fanout.tables import Head
+from tests.support.telling import Receiver, Receivers
+from tests.support.waiting import until
+
+FAILED = Result("failed", "500")
+BRAIN = Subscriber("brain", Webhook("http://brain/x?token=1"), Filter(("brain/",)))
+ALL = Subscriber("all", Command(("log",)))
+
+
+class Fanout:
+    """A journal, a view and a dispatcher, at a time that the test sets."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.now = 1000.0
+        self.journal = journal
+        self.receivers = Receivers()
+        self.view = View()
+        self.view.epoch, self.view.ready = "e", True
+        self.messages = Messages(journal, self.view, "p")
+        self.dispatcher = Dispatcher(
+            journal, self.messages, self.receivers.make, now=lambda: self.now, draw=lambda: 0.5, draw_id=lambda: "id"
+        )
+
+    async def start(self, *subscribers: Subscriber, leading: bool = True) -> None:
+        await self.dispatcher.subscribe(subscribers)
+        self.dispatcher.begin(leading=leading)
+
+    async def publish(self, _kind: EventKind = "revision", **values: str) -> Event:
+        """Publish new values of keys; underscores stand for slashes."""
+        index = self.journal.head.index + 1
+        entries = {key.replace("_", "/"): value.encode() for key, value in values.items()}
+        changes = tuple(KeyChange(key, "create", None, value, "", shown(value)) for key, value in entries.items())
+        event = Event(f"e-{index}", _kind, "e", index, self.now, changes, len(changes))
+        head = Head(self.journal.head.seq, self.journal.head.id, "e", index, "c")
+        told = await self.journal.publish(event, head, [], now=self.now)
+        assert told is not None
+        self.view.entries |= {key: Entry(value, 0, index) for key, value in entries.items()}
+        self.dispatcher.publish(told)
+        return told
+
+    def standing(self, name: str) -> Standings:
+        return next(each for each in self.dispatcher.standings() if each.name == name)
+
+    def receiver(self, name: str) -> Receiver:
+        return self.receivers[name]
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Fanout]:
+    journal = Journal.open(folder)
+    fanout = Fanout(journal)
+    running = asyncio.create_task(fanout.dispatcher.run())
+    try:
+        yield fanout
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await fanout.dispatcher.close()
+        await journal.close()
+
+
+@pytest.fixture
+async def fanout(tmp_path: Path) -> AsyncIterator[Fanout]:
+    async with opened(tmp_path) as made:
+        yield made
+
+
+# -- what is told
+
+
+async def test_a_new_subscriber_first_gets_the_full_state_then_each_change(fanout: Fanout) -> None:
+    await fanout.publish(brain_model="a", tts_voice="v")
+    await fanout.start(BRAIN)
+    (full,) = fanout.receiver("brain").bodies
+    assert (full["type"], full["id"]) == ("syncd.state.reset.v1", "e-1.full")
+    assert fanout.receiver("brain").told == [{"brain/model": "a"}]
+    await fanout.publish(brain_model="b")
+    assert fanout.receiver("brain").told[1:] == [{"brain/model": "b"}]
+    assert fanout.receiver("brain").tries[1].id == "e-2"
+
+
+async def test_only_those_who_care_are_told_and_the_others_are_not_behind(fanout: Fanout) -> None:
+    await fanout.start(BRAIN, ALL)
+    await fanout.publish(tts_voice="v")
+    assert len(fanout.receiver("brain").tries) == 1
+    assert fanout.receiver("all").told[-1] == {"tts/voice": "v"}
+    assert (fanout.standing("brain").state, fanout.standing("brain").behind) == ("idle", 0)
+
+
+async def test_hashes_alone_for_those_who_get_no_values(fanout: Fanout) -> None:
+    await fanout.start(Subscriber("hashes", Command(("x",)), values=False))
+    await fanout.publish(a="1")
+    (change,) = fanout.receiver("hashes").bodies[-1]["data"]["changes"]
+    assert change == {"key": "a", "operation": "create", "new_hash": shown(b"1")}
+
+
+async def test_equal_subscribers_share_one_body(fanout: Fanout) -> None:
+    await fanout.start(ALL, Subscriber("other", Command(("y",))))
+    await fanout.publish(a="1")
+    assert fanout.receiver("all").tries[-1].body is fanout.receiver("other").tries[-1].body
+
+
+async def test_nothing_is_told_before_the_view_is_whole(fanout: Fanout) -> None:
+    await fanout.dispatcher.subscribe([ALL])
+    assert fanout.receiver("all").tries == []
+    fanout.dispatcher.begin(leading=True)
+    assert len(fanout.receiver("all").tries) == 1
+
+
+# promise 15
+async def test_after_the_store_went_back_in_time_everything_is_told_anew(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    await fanout.publish(a="1")
+    await fanout.publish("reset")
+    assert fanout.receiver("all").bodies[-1]["type"] == "syncd.state.reset.v1"
+    assert fanout.receiver("all").told[-1] == {"a": "1"}
+
+
+# promise 16
+async def test_a_webhook_is_told_by_the_leader_alone_and_a_successor_tells_what_it_does_not_know_to_be_told(
+    fanout: Fanout,
+) -> None:
+    await fanout.start(BRAIN, ALL, leading=False)
+    await fanout.publish(brain_model="a")
+    assert fanout.receiver("brain").tries == []
+    assert fanout.standing("brain").held
+    assert len(fanout.receiver("all").tries) == 2
+    fanout.dispatcher.begin(leading=True)
+    assert fanout.receiver("brain").told == [{"brain/model": "a"}]
+
+
+# -- one at a time, at the final values
+
+
+async def test_what_changes_during_a_try_is_told_next_at_its_final_value(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.start(ALL)
+    await fanout.publish(a="1")
+    await fanout.publish(a="2", b="x")
+    await fanout.publish(a="3")
+    receiver = fanout.receiver("all")
+    assert len(receiver.tries) == 1
+    receiver.reply()
+    assert receiver.told[-1] == {"a": "3", "b": "x"}
+    assert receiver.tries[-1].id == "e-3"
+    receiver.reply()
+    assert len(receiver.tries) == 2
+
+
+# promise 16
+async def test_who_hangs_delays_nobody(fanout: Fanout) -> None:
+    fanout.receivers.answers["brain"] = None
+    await fanout.start(BRAIN, ALL)
+    for number in range(5):
+        await fanout.publish(brain_model=str(number))
+    assert len(fanout.receiver("brain").tries) == 1
+    assert fanout.receiver("all").told[-1] == {"brain/model": "4"}
+
+
+# -- failures
+
+
+async def test_a_failed_try_is_made_again_with_the_same_id_and_body(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    receiver.answer = FAILED
+    await fanout.publish(a="1")
+    standing = fanout.standing("all")
+    assert (standing.state, standing.tries, standing.said, standing.behind) == ("waiting", 1, "500", 1)
+    assert standing.next == fanout.now + SCHEDULE[0]
+    fanout.now += SCHEDULE[0]
+    fanout.dispatcher._wake.set()
+    await until(lambda: is_count(receiver, 3), "it is not tried again")
+    assert receiver.tries[1] == receiver.tries[2]
+    receiver.answer = Result("delivered", "200")
+    fanout.now += SCHEDULE[1] * 1.2
+    fanout.dispatcher._wake.set()
+    await until(lambda: is_count(receiver, 4), "it is not tried again")
+    assert (fanout.standing("all").state, fanout.standing("all").tries) == ("idle", 0)
+    (ended, *_) = await fanout.dispatcher.deliveries("all", 5)
+    assert (ended.id, ended.outcome, ended.tries) == ("e-1", "delivered", 3)
+
+
+async def is_count(receiver: Receiver, count: int) -> bool:
+    return len(receiver.tries) >= count
+
+
+async def test_news_brings_the_next_try_forward(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    receiver.answer = FAILED
+    await fanout.publish(a="1")
+    fanout.now += SCHEDULE[0]
+    fanout.dispatcher._wake.set()
+    await until(lambda: is_count(receiver, 3), "it is not tried again")
+    assert fanout.standing("all").next > fanout.now + 200
+    await fanout.publish(a="2")
+    assert fanout.standing("all").next == fanout.now + 5
+    receiver.answer = Result("delivered", "200")
+    fanout.now += 5
+    fanout.dispatcher._wake.set()
+    await until(lambda: is_count(receiver, 4), "news is not tried")
+    assert receiver.told[-1] == {"a": "2"}
+
+
+async def test_a_receiver_that_asked_for_rest_gets_it(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    fanout.receiver("all").answer = Result("failed", "503", retry_after=120.0)
+    await fanout.publish(a="1")
+    assert fanout.standing("all").next == fanout.now + 120
+
+
+# promise 17
+async def test_an_exhausted_set_is_kept_and_can_be_told_again(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    receiver.answer = FAILED
+    with capture_logs() as logs:
+        await fanout.publish(a="1")
+        await fanout.publish(b="2")
+        for step in range(len(SCHEDULE)):
+            fanout.now = fanout.standing("all").next
+            fanout.dispatcher._wake.set()
+            await until(lambda count=step + 3: is_count(receiver, count), "it is not tried again")  # type: ignore[misc]
+    standing = fanout.standing("all")
+    assert (standing.state, standing.exhausted) == ("idle", 1)
+    (error,) = [each for each in logs if each["log_level"] == "error"]
+    assert error["hint"] == "mend it, then: syncd subscribers replay all --event e-2"
+    (ended, *_) = await fanout.dispatcher.deliveries("all", 5)
+    assert (ended.id, ended.outcome, ended.said) == ("e-2", "exhausted", "500")
+    receiver.answer = Result("delivered", "200")
+    await fanout.dispatcher.replay("all", event="e-2")
+    assert receiver.told[-1] == {"a": "1", "b": "2"}, "the whole set, not its last event"
+
+
+async def test_whoever_is_gone_is_not_told_until_a_person_says_so(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    receiver.answer = Result("gone", "410")
+    await fanout.publish(a="1")
+    await fanout.publish(a="2")
+    assert (fanout.standing("all").state, len(receiver.tries)) == ("disabled", 2)
+    receiver.answer = Result("delivered", "200")
+    await fanout.dispatcher.replay("all")
+    assert (fanout.standing("all").state, receiver.told[-1]) == ("idle", {"a": "2"})
+
+
+# -- over restarts
+
+
+# promise 15
+async def test_after_a_restart_everybody_goes_on_where_they_were(tmp_path: Path) -> None:
+    async with opened(tmp_path) as fanout:
+        await fanout.start(ALL, BRAIN)
+        await fanout.publish(brain_model="a")
+        fanout.receiver("all").answer = None
+        await fanout.publish(brain_model="b")
+    async with opened(tmp_path) as fanout:
+        await fanout.start(ALL, BRAIN)
+        await until(lambda: is_count(fanout.receiver("all"), 1), "what was not acknowledged is lost")
+        assert [each.id for each in fanout.receiver("all").tries] == ["e-2"]
+        assert fanout.receiver("brain").tries == []
+
+
+async def test_a_planned_try_and_a_disabled_subscriber_outlive_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as fanout:
+        fanout.receivers.answers["all"] = FAILED
+        fanout.receivers.answers["brain"] = Result("gone", "410")
+        await fanout.start(ALL, BRAIN)
+    async with opened(tmp_path) as fanout:
+        await fanout.start(ALL, BRAIN)
+        assert fanout.standing("all").next == fanout.now + SCHEDULE[0]
+        assert fanout.standing("brain").state == "disabled"
+        fanout.now += SCHEDULE[0]
+        fanout.dispatcher._wake.set()
+        await until(lambda: is_count(fanout.receiver("all"), 1), "it is not tried again")
+
+
+async def test_who_was_behind_for_longer_than_the_journal_reaches_gets_the_full_state(tmp_path: Path) -> None:
+    async with opened(tmp_path) as fanout:
+        await fanout.start(ALL)
+        fanout.receiver("all").answer = None
+        for number in range(3):
+            await fanout.publish(a=str(number))
+        await fanout.journal._writer.run(lambda c: c.execute("DELETE FROM event WHERE seq < 3").fetchall())
+    async with opened(tmp_path) as fanout:
+        fanout.view.entries["a"] = Entry(b"2", 0, 3)
+        await fanout.start(ALL)
+        await until(lambda: is_count(fanout.receiver("all"), 1), "nothing is told")
+        assert fanout.receiver("all").bodies[0]["type"] == "syncd.state.reset.v1"
+        assert fanout.receiver("all").told == [{"a": "2"}]
+
+
+async def test_a_journal_that_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as fanout:
+        await fanout.start(ALL)
+        fanout.receiver("all").answer = None
+        await fanout.publish(a="1")
+    async with opened(tmp_path) as fanout:
+        await fanout.dispatcher.subscribe([ALL])
+        await fanout.journal._writer.run(lambda c: c.execute("UPDATE event SET body = 'x'").fetchall())
+        fanout.dispatcher.begin(leading=True)
+        await until(lambda: is_waiting(fanout, "all"), "nobody notices")
+        assert fanout.receiver("all").tries == []
+
+
+async def is_waiting(fanout: Fanout, name: str) -> bool:
+    return fanout.standing(name).state == "waiting"
+
+
+# -- who they are
+
+
+async def test_a_subscriber_that_became_another_starts_anew_and_one_that_is_gone_is_forgotten(fanout: Fanout) -> None:
+    await fanout.start(ALL, BRAIN)
+    first = fanout.receiver("all")
+    await fanout.publish(a="1")
+    moved = Subscriber("all", Command(("other",)))
+    await fanout.dispatcher.subscribe([moved])
+    assert first.closed
+    assert fanout.receiver("all").bodies[0]["type"] == "syncd.state.reset.v1"
+    assert set(fanout.journal.standings) == {"all"}
+
+
+async def test_the_same_subscribers_again_change_nothing(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    await fanout.dispatcher.subscribe([ALL])
+    assert fanout.receiver("all") is receiver
+    assert len(receiver.tries) == 1
+
+
+async def test_one_that_cannot_work_is_named_and_the_others_are_told(fanout: Fanout) -> None:
+    with capture_logs() as logs:
+        await fanout.start(Subscriber("impossible", Command(("x",)), origin="syncd.toml:3:1"), ALL)
+    assert [(each["subscriber"], each["why"]) for each in logs] == [("impossible", "no such thing")]
+    assert len(fanout.receiver("all").tries) == 1
+
+
+async def test_an_answer_that_comes_after_the_subscriber_was_dropped_counts_for_nothing(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.start(ALL)
+    done = fanout.receiver("all")._done
+    assert done is not None
+    await fanout.dispatcher.subscribe([])
+    done(Result("delivered", "late"))
+    assert fanout.dispatcher.standings() == []
+
+
+# promise 12
+async def test_what_people_see_of_an_address_lacks_its_query(fanout: Fanout) -> None:
+    await fanout.start(BRAIN)
+    standing = fanout.standing("brain")
+    assert (standing.target, standing.kind, standing.delivered) == ("http://brain/x", "webhook", 1)
+    assert sum(fanout.dispatcher.latency) == 1
+
+
+# -- what people ask
+
+
+async def test_a_test_message_tells_nothing_and_moves_nothing(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    fanout.receiver("all").answer = FAILED
+    assert (await fanout.dispatcher.test("all")).said == "500"
+    assert fanout.receiver("all").bodies[-1]["type"] == "syncd.test.v1"
+    assert fanout.standing("all").state == "idle"
+
+
+async def test_a_test_waits_for_the_try_that_is_under_way_and_what_comes_meanwhile_follows_it(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    testing = asyncio.create_task(fanout.dispatcher.test("all"))
+    await asyncio.sleep(0)
+    assert len(receiver.tries) == 1
+    receiver.reply()
+    await until(lambda: is_count(receiver, 2), "it is not tested")
+    await fanout.publish(a="1")
+    assert len(receiver.tries) == 2
+    receiver.reply(Result("delivered", "tested"))
+    assert (await testing).said == "tested"
+    await until(lambda: is_count(receiver, 3), "what came meanwhile is not told")
+    assert receiver.told[-1] == {"a": "1"}
+
+
+async def test_a_replay_begins_at_an_event_at_a_time_or_with_everything(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    for number in range(3):
+        fanout.now += 10
+        await fanout.publish("revision", **{f"k{number}": "x"})
+    await fanout.dispatcher.replay("all", event="e-2")
+    await until(lambda: is_count(fanout.receiver("all"), 5), "no replay")
+    assert fanout.receiver("all").told[-1] == {"k1": "x", "k2": "x"}
+    await fanout.dispatcher.replay("all", since=fanout.now - 5)
+    assert fanout.receiver("all").told[-1] == {"k2": "x"}
+    await fanout.dispatcher.replay("all")
+    assert fanout.receiver("all").bodies[-1]["type"] == "syncd.state.reset.v1"
+
+
+async def test_a_replay_by_an_event_that_this_subscriber_was_not_told_begins_there(fanout: Fanout) -> None:
+    await fanout.publish(a="1")
+    await fanout.publish(b="2")
+    await fanout.start(ALL)
+    await fanout.dispatcher.replay("all", event="e-2")
+    assert fanout.receiver("all").told[-1] == {"b": "2"}
+
+
+async def test_unknown_names_and_events_are_told_with_what_there_is(fanout: Fanout) -> None:
+    await fanout.start(ALL, BRAIN)
+    with pytest.raises(NotFound, match="there are: all, brain"):
+        await fanout.dispatcher.test("nobody")
+    with pytest.raises(NotFound, match="the journal holds no event e-9"):
+        await fanout.dispatcher.replay("all", event="e-9")
