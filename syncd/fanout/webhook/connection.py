@@ -1,0 +1,103 @@
+"""One keep-alive connection to a receiver: callbacks only, no future and no task for a delivery."""
+
+import asyncio
+from typing import Protocol, cast
+
+from syncd.core.text import printable
+from syncd.fanout.webhook.reply import BadReply, Replies
+
+_JOINED = 16 * 1024
+"""Bytes up to which a body is copied behind its head; a larger one is shared by all who still have to send it."""
+
+
+class Owner(Protocol):
+    """Who makes requests on a connection."""
+
+    def answered(self, status: int, retry_after: bytes) -> None:
+        """Take the reply to the request."""
+        ...
+
+    def broken(self, why: str, *, untouched: bool) -> None:
+        """Take note that no reply will come; ``untouched``: the peer had not begun to reply."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """A connection, over TLS or not. Its owner hears of exactly one end of each request, or of none after ``drop``."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._replies = Replies()
+        self._transport: asyncio.Transport | None = None
+        self._asking = False
+
+    @property
+    def usable(self) -> bool:
+        """Tell whether a request can be made."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def request(self, head: bytes, body: bytes) -> None:
+        """Send a whole request; only while ``usable``."""
+        assert self._transport is not None
+        self._asking = True
+        self._replies.begin()
+        if len(body) <= _JOINED:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+
+    def drop(self) -> None:
+        """Close without another word to the owner. Nothing is flushed: the peer may never read it."""
+        self._asking = False
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    @property
+    def reply(self) -> Replies:
+        """Return what has come of the reply."""
+        return self._replies
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the reply; what comes without a request means that the two ends no longer agree."""
+        if not self._asking:
+            self.drop()
+            return
+        try:
+            over = self._replies.feed(data)
+        except BadReply as error:
+            self.drop()
+            self._owner.broken(str(error), untouched=False)
+            return
+        if over:
+            self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Notice that the peer has closed."""
+        self._transport = None
+        if not self._asking:
+            return
+        if self._replies.headed:
+            self._end()
+            return
+        self._asking = False
+        self._owner.broken(_why(exc), untouched=not self._replies.begun)
+
+    def _end(self) -> None:
+        self._asking = False
+        transport, replies = self._transport, self._replies
+        # A reply that came before the whole request was written leaves the rest of it in the way of the next one.
+        if transport is not None and not (replies.reusable and transport.get_write_buffer_size() == 0):
+            self.drop()
+        self._owner.answered(replies.status, replies.retry_after)
+
+
+def _why(error: Exception | None) -> str:
+    if error is None or isinstance(error, ConnectionResetError):
+        return f"the connection was {'reset' if error else 'closed'} before an answer"
+    text = error.strerror if isinstance(error, OSError) else None
+    return f"the connection broke before an answer: {printable(text or type(error).__name__)[:200]}"

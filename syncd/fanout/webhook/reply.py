@@ -1,0 +1,90 @@
+"""Reading replies as far as they matter: the status and ``Retry-After``. Everything else is counted and dropped."""
+
+from typing import Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+HEAD_LIMIT: Final = 16 * 1024
+BODY_LIMIT: Final = 64 * 1024
+
+_SWITCHING: Final = 101
+
+
+class BadReply(Exception):
+    """What came is no HTTP reply, or its head is too large."""
+
+
+class Replies:
+    """The replies on one connection, one after another; ``begin`` before each.
+
+    ``headed``: the head is whole, so ``status`` counts whatever becomes of the body. ``reusable``: another request
+    may follow on the connection.
+    """
+
+    __slots__ = ("_left", "_over", "_parser", "headed", "retry_after", "reusable", "status")
+
+    def __init__(self) -> None:
+        self._parser = HttpResponseParser(self)
+        self.begin()
+
+    def begin(self) -> None:
+        """Expect the reply to the next request."""
+        self._left = HEAD_LIMIT
+        self._over = self.headed = self.reusable = False
+        self.status = 0
+        self.retry_after = b""
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether anything of the reply has come."""
+        return self._left < HEAD_LIMIT
+
+    def feed(self, received: bytes) -> bool:
+        """Take what has come; tell whether the reply is over: whole, or its head whole and its body too large."""
+        if len(received) <= self._left:
+            self._left -= len(received)
+            return self._parse(received)
+        part, rest = received[: self._left], received[self._left :]
+        was_headed, self._left = self.headed, 0
+        if self._parse(part) or was_headed:
+            self.reusable = False  # too much came, whatever it is
+            return True
+        if not self.headed:
+            raise BadReply(f"the head of the reply is over {HEAD_LIMIT // 1024} KiB")
+        return self.feed(rest)
+
+    def _parse(self, received: bytes) -> bool:
+        try:
+            self._parser.feed_data(received)
+        except (HttpParserError, HttpParserUpgrade):
+            self.reusable = False
+            if not self.headed:
+                raise BadReply("the reply is not HTTP/1.1") from None
+            return True
+        return self._over
+
+    # What the parser calls. Of a 1xx reply (more follows) only the size counts, towards the limit of the head.
+
+    def on_message_begin(self) -> None:
+        """Notice what follows a whole reply: nobody asked for it."""
+        if self._over:
+            self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Pick the one header that matters."""
+        if len(name) == 11 and not self.headed and name.lower() == b"retry-after":
+            self.retry_after = value
+
+    def on_headers_complete(self) -> None:
+        """Keep the status."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != _SWITCHING:
+            self.retry_after = b""
+        elif not self.headed:
+            self.status, self.headed, self._left = status, True, BODY_LIMIT
+
+    def on_message_complete(self) -> None:
+        """See the end of a reply."""
+        if self.headed and not self._over:
+            self._over = True
+            self.reusable = self._parser.should_keep_alive()

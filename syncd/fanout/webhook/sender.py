@@ -1,0 +1,146 @@
+"""Telling one subscriber over HTTP: one request at a time on a connection that is kept."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from syncd import __version__
+from syncd.core.url import HttpUrl
+from syncd.fanout.sender import Done, Message, Result
+from syncd.fanout.webhook.connection import Connection
+from syncd.fanout.webhook.connector import Connector, NotConnected
+from syncd.fanout.webhook.deadlines import Deadlines
+from syncd.fanout.webhook.outcome import failed, outcome
+from syncd.fanout.webhook.signing import SecretFile
+
+IDLE_LIMIT: Final = 60.0
+"""Seconds after which a kept connection is not used again: names move, and firewalls forget in silence."""
+
+
+class WebhookSender:
+    """Makes one try after another; see ``fanout/sender.py`` for the contract.
+
+    ``timeout`` (seconds) is for the whole try, look-up and connecting included. A status counts once the head of the
+    reply is whole, whatever becomes of the body. A kept connection that breaks before the reply begins is replaced once
+    within the same try: most often it was idle for too long, and a receiver knows a repeated message by its id.
+    ``wall_clock`` is in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        url: HttpUrl,
+        *,
+        timeout: float,
+        trusted: bool,
+        secrets: SecretFile | None,
+        loop: asyncio.AbstractEventLoop,
+        deadlines: Deadlines,
+        connector: Connector,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._trusted = trusted
+        self._secrets = secrets
+        self._loop = loop
+        self._deadline = deadlines.make(timeout, self._late)
+        self._connector = connector
+        self._wall_clock = wall_clock
+        self._start = (
+            f"POST {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nUser-Agent: syncd/{__version__}\r\n"
+            "Content-Type: application/cloudevents+json\r\nContent-Length: "
+        ).encode()
+        self._message: Message | None = None
+        self._done: Done | None = None
+        self._connection: Connection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._reused = False
+        self._used = 0.0
+
+    def send(self, message: Message, done: Done) -> None:
+        """Start one try."""
+        assert self._done is None, "one message at a time"
+        self._message, self._done = message, done
+        now = self._deadline.start()
+        connection = self._connection
+        if connection is not None and connection.usable and now - self._used < IDLE_LIMIT:
+            self._reused, self._used = True, now
+            self._ask(connection)
+        else:
+            self._connect()
+
+    async def close(self) -> None:
+        """Give up what is under way and free everything."""
+        self._done = self._message = None
+        self._deadline.stop()
+        self._drop()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait((self._connecting,))
+
+    def answered(self, status: int, retry_after: bytes) -> None:
+        """Take the reply."""
+        self._end(outcome(status, retry_after, self._wall_clock()))
+
+    def broken(self, why: str, *, untouched: bool) -> None:
+        """Take note that no reply will come."""
+        if self._reused and untouched:
+            self._connect()
+        else:
+            self._end(failed(why))
+
+    def _ask(self, connection: Connection) -> None:
+        message = self._message
+        assert message is not None
+        name, body = message.id.encode(), message.body
+        now = b"%d" % self._wall_clock()
+        head = b"%b%d\r\nwebhook-id: %b\r\nwebhook-timestamp: %b\r\n" % (self._start, len(body), name, now)
+        if self._secrets is None:
+            connection.request(head + b"\r\n", body)
+        else:
+            signature = self._secrets.signer().sign(b"%b.%b." % (name, now), body)
+            connection.request(b"%bwebhook-signature: %b\r\n\r\n" % (head, signature), body)
+
+    def _connect(self) -> None:
+        self._drop()
+        self._reused = False
+        self._connecting = self._loop.create_task(self._open())
+
+    async def _open(self) -> None:
+        try:
+            connection = await self._connector.open(
+                self._url, trusted=self._trusted, patience=self._timeout, make=lambda: Connection(self)
+            )
+        except NotConnected as error:
+            self._connecting = None
+            self._end(failed(str(error)))
+        else:
+            self._connecting = None
+            self._connection, self._used = connection, self._loop.time()
+            self._ask(connection)
+
+    def _late(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+            self._end(failed(f"no connection within {self._timeout:g}s"))
+            return
+        connection = self._connection
+        assert connection is not None
+        self._drop()
+        if connection.reply.headed:
+            self.answered(connection.reply.status, connection.reply.retry_after)
+        else:
+            self._end(failed(f"no answer within {self._timeout:g}s"))
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.drop()
+            self._connection = None
+
+    def _end(self, result: Result) -> None:
+        """Be ready for the next message before anybody hears of the end of this one."""
+        self._deadline.stop()
+        done, self._done, self._message = self._done, None, None
+        assert done is not None
+        done(result)
