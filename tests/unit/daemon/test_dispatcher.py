@@ -20,7 +20,7 @@ from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Result
 from syncd.fanout.tables import Head
-from tests.support.telling import Receiver, Receivers
+from tests.support.subscribers import Receiver, Receivers
 from tests.support.waiting import until
 
 FAILED = Result("failed", "500")
