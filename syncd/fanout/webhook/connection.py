@@ -25,6 +25,8 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """A connection, over TLS or not. Its owner hears of exactly one end of each request, or of none after ``drop``."""
 
+    __slots__ = ("_asking", "_owner", "_replies", "_transport")
+
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._replies = Replies()

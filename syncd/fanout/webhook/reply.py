@@ -41,19 +41,9 @@ class Replies:
 
     def feed(self, received: bytes) -> bool:
         """Take what has come; tell whether the reply is over: whole, or its head whole and its body too large."""
-        if len(received) <= self._left:
-            self._left -= len(received)
-            return self._parse(received)
-        part, rest = received[: self._left], received[self._left :]
-        was_headed, self._left = self.headed, 0
-        if self._parse(part) or was_headed:
-            self.reusable = False  # too much came, whatever it is
-            return True
-        if not self.headed:
-            raise BadReply(f"the head of the reply is over {HEAD_LIMIT // 1024} KiB")
-        return self.feed(rest)
-
-    def _parse(self, received: bytes) -> bool:
+        if len(received) > self._left:
+            return self._cut(received)
+        self._left -= len(received)
         try:
             self._parser.feed_data(received)
         except (HttpParserError, HttpParserUpgrade):
@@ -62,6 +52,17 @@ class Replies:
                 raise BadReply("the reply is not HTTP/1.1") from None
             return True
         return self._over
+
+    def _cut(self, received: bytes) -> bool:
+        """Take what is still allowed, and the rest only if that was the end of the head."""
+        was_headed = self.headed
+        allowed, rest = received[: self._left], received[self._left :]
+        if self.feed(allowed) or was_headed:
+            self.reusable = False
+            return True
+        if not self.headed:
+            raise BadReply(f"the head of the reply is over {HEAD_LIMIT // 1024} KiB")
+        return self.feed(rest)
 
     # What the parser calls. Of a 1xx reply (more follows) only the size counts, towards the limit of the head.
 

@@ -1,7 +1,6 @@
 """Telling one subscriber over HTTP: one request at a time on a connection that is kept."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from syncd import __version__
@@ -10,6 +9,7 @@ from syncd.fanout.sender import Done, Message, Result
 from syncd.fanout.webhook.connection import Connection
 from syncd.fanout.webhook.connector import Connector, NotConnected
 from syncd.fanout.webhook.deadlines import Deadlines
+from syncd.fanout.webhook.envelope import Envelopes
 from syncd.fanout.webhook.outcome import failed, outcome
 from syncd.fanout.webhook.signing import SecretFile
 
@@ -23,8 +23,25 @@ class WebhookSender:
     ``timeout`` (seconds) is for the whole try, look-up and connecting included. A status counts once the head of the
     reply is whole, whatever becomes of the body. A kept connection that breaks before the reply begins is replaced once
     within the same try: most often it was idle for too long, and a receiver knows a repeated message by its id.
-    ``wall_clock`` is in seconds since 1970.
     """
+
+    __slots__ = (
+        "_connecting",
+        "_connection",
+        "_connector",
+        "_deadline",
+        "_done",
+        "_envelopes",
+        "_loop",
+        "_message",
+        "_reused",
+        "_secrets",
+        "_start",
+        "_timeout",
+        "_trusted",
+        "_url",
+        "_used",
+    )
 
     def __init__(
         self,
@@ -36,7 +53,7 @@ class WebhookSender:
         loop: asyncio.AbstractEventLoop,
         deadlines: Deadlines,
         connector: Connector,
-        wall_clock: Callable[[], float],
+        envelopes: Envelopes,
     ) -> None:
         self._url = url
         self._timeout = timeout
@@ -45,7 +62,7 @@ class WebhookSender:
         self._loop = loop
         self._deadline = deadlines.make(timeout, self._late)
         self._connector = connector
-        self._wall_clock = wall_clock
+        self._envelopes = envelopes
         self._start = (
             f"POST {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nUser-Agent: syncd/{__version__}\r\n"
             "Content-Type: application/cloudevents+json\r\nContent-Length: "
@@ -80,7 +97,7 @@ class WebhookSender:
 
     def answered(self, status: int, retry_after: bytes) -> None:
         """Take the reply."""
-        self._end(outcome(status, retry_after, self._wall_clock()))
+        self._end(outcome(status, retry_after, self._envelopes.now() if retry_after else 0.0))
 
     def broken(self, why: str, *, untouched: bool) -> None:
         """Take note that no reply will come."""
@@ -90,16 +107,14 @@ class WebhookSender:
             self._end(failed(why))
 
     def _ask(self, connection: Connection) -> None:
-        message = self._message
-        assert message is not None
-        name, body = message.id.encode(), message.body
-        now = b"%d" % self._wall_clock()
-        head = b"%b%d\r\nwebhook-id: %b\r\nwebhook-timestamp: %b\r\n" % (self._start, len(body), name, now)
+        assert self._message is not None
+        envelope = self._envelopes.around(self._message)
         if self._secrets is None:
-            connection.request(head + b"\r\n", body)
+            head = b"%b%b\r\n" % (self._start, envelope.headers)
         else:
-            signature = self._secrets.signer().sign(b"%b.%b." % (name, now), body)
-            connection.request(b"%bwebhook-signature: %b\r\n\r\n" % (head, signature), body)
+            signature = self._secrets.signer(self._used).sign(envelope.signed)
+            head = b"%b%bwebhook-signature: %b\r\n\r\n" % (self._start, envelope.headers, signature)
+        connection.request(head, envelope.message.body)
 
     def _connect(self) -> None:
         self._drop()

@@ -9,6 +9,7 @@ from syncd.core.subscriber import Webhook
 from syncd.core.url import parse_url
 from syncd.fanout.webhook.connector import Connector
 from syncd.fanout.webhook.deadlines import Deadlines
+from syncd.fanout.webhook.envelope import Envelopes
 from syncd.fanout.webhook.resolver import LookUp, Resolver, look_up
 from syncd.fanout.webhook.sender import WebhookSender
 from syncd.fanout.webhook.signing import SecretFile
@@ -17,12 +18,13 @@ from syncd.fanout.webhook.signing import SecretFile
 class Webhooks:
     """Makes senders that share deadlines, look-ups and TLS settings; belongs to the running loop.
 
+    ``wall_clock`` is in seconds since 1970.
     Certificates are checked against the system's authorities, or those that ``SSL_CERT_FILE`` names.
     """
 
     def __init__(self, *, wall_clock: Callable[[], float], look_up: LookUp = look_up) -> None:
         self._loop = asyncio.get_running_loop()
-        self._wall_clock = wall_clock
+        self._envelopes = Envelopes(wall_clock)
         self._deadlines = Deadlines(self._loop)
         self._connector = Connector(self._loop, Resolver(self._loop, look_up), cache(_tls))
 
@@ -36,7 +38,7 @@ class Webhooks:
             loop=self._loop,
             deadlines=self._deadlines,
             connector=self._connector,
-            wall_clock=self._wall_clock,
+            envelopes=self._envelopes,
         )
 
 
