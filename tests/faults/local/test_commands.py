@@ -1,6 +1,7 @@
 """Fault 25: a command that forks, ignores SIGTERM and prints a gigabyte; its group is killed, its output bounded."""
 
 import asyncio
+import errno
 import os
 import resource
 import threading
@@ -138,6 +139,21 @@ async def test_what_cannot_be_signalled_is_let_go_with_a_word(tmp_path: Path, mo
     monkeypatch.undo()
     os.killpg(await number_in(tmp_path / "pid"), 9)
     assert result == Result("failed", "no end in 200ms, and it cannot be killed")
+
+
+async def test_a_kernel_that_cannot_watch_a_process_is_a_failed_try_that_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Linux before 5.3."""
+
+    def missing(pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    before = descriptors()
+    monkeypatch.setattr(os, "pidfd_open", missing)
+    assert await told(shell("sleep 1000")) == Result("failed", "cannot be started: Function not implemented")
+    assert descriptors() == before
+    assert not children()
 
 
 async def test_two_hundred_commands_at_once_leave_no_descriptor_child_task_or_thread() -> None:
