@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 
 from syncd.core.lease import Holder
-from syncd.core.subscriber import Subscriber
+from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.applier import Applier
 from syncd.daemon.dispatcher import Dispatcher, MakeSender
 from syncd.daemon.healer import Healer
@@ -25,8 +25,11 @@ from syncd.daemon.state import State
 from syncd.daemon.supervisor import Daemon
 from syncd.daemon.survey import Survey
 from syncd.daemon.view import View
+from syncd.fanout.command import CommandSender
+from syncd.fanout.file import FileSender
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Sender
+from syncd.fanout.webhook.webhooks import Webhooks
 from syncd.git.source import Source
 from syncd.settings import Settings
 from syncd.store.endpoint import Endpoint, resolve_endpoint
@@ -112,10 +115,19 @@ class Parts(msgspec.Struct, frozen=True):
 
 
 def senders(settings: Settings, view: View) -> MakeSender:
-    """Return what makes a sender for each kind of subscriber."""
+    """Return what makes a sender for each kind of subscriber; needs a running loop."""
+    webhooks = Webhooks(wall_clock=time.time)
+    prefix, state = settings.store.prefix, settings.state_directory
 
     def make(subscriber: Subscriber) -> Sender:
-        raise ValueError(f"a {subscriber.kind} cannot be told yet")
+        match subscriber.target:
+            case Webhook():
+                return webhooks.sender(subscriber.target)
+            case Command():
+                return CommandSender(subscriber.name, subscriber.target)
+            case File():
+                owed = state / f"owed-{subscriber.name}"
+                return FileSender(subscriber.name, subscriber.target, lambda: view.whole(prefix), owed)
 
     return make
 

@@ -89,7 +89,7 @@ def failed(before: Retry | None, now: float, draw: float, *, asked: float | None
     A try that news brought forward does not count against the schedule. ``asked`` is in seconds.
     """
     tries, rest = before.tries + 1 if before else 1, now + (asked or 0.0)
-    if before is not None and now < before.planned:
+    if before is not None and now + NEWS_SECONDS < before.planned:
         return Retry(before.step, tries, now, before.planned, rest)
     step = before.step + 1 if before else 1
     if step > len(SCHEDULE):

@@ -108,6 +108,7 @@ class Publisher:
     def _show(self, record: Record, index: int) -> None:
         assert record.applied is not None
         self.view.revision, self.view.epoch, self.view.index = told(record.applied), record.epoch, index
+        self.view.moved()
 
     async def _differ(
         self,
