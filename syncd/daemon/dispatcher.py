@@ -1,6 +1,7 @@
 """From the journal to the subscribers: who is owed what, when it is tried, and what becomes of it."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -10,9 +11,9 @@ from syncd.core import delivery
 from syncd.core.delivery import DeliveryEvent, DeliveryState
 from syncd.core.errors import NotFound, StateError
 from syncd.core.event import Event, limit
-from syncd.core.subscriber import Filter, Subscriber
+from syncd.core.subscriber import Subscriber
 from syncd.daemon.line import Line, Standings, defined, target_of
-from syncd.daemon.messages import Messages, Wanted
+from syncd.daemon.messages import Audience, Messages, Wanted
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message, Result, Sender
 from syncd.fanout.tables import Delivery, Standing
@@ -64,12 +65,12 @@ class Dispatcher:
     def publish(self, event: Event) -> None:
         """Tell an event that is in the journal."""
         self._messages.add(event)
-        concerns: dict[Filter, bool] = {}
+        concerns: dict[Audience, bool] = {}
         for line in self._lines.values():
-            wanted = line.subscriber.filter
-            if wanted not in concerns:
-                concerns[wanted] = limit(event, line.wanted) is not None
-            if concerns[wanted]:
+            audience = line.audience
+            if audience not in concerns:
+                concerns[audience] = limit(event, audience.wants) is not None
+            if concerns[audience]:
                 self._owe(line, event.time)
             elif line.state is DeliveryState.IDLE:
                 line.standing.told = event.seq
@@ -195,7 +196,7 @@ class Dispatcher:
         if standing is None or standing.defined != now_defined:
             standing = self._journal.standings[name] = Standing(name, now_defined)
             self._journal.acknowledge(standing, None)
-        line = self._lines[name] = Line(subscriber, sender, standing)
+        line = self._lines[name] = Line(subscriber, sender, standing, self._messages.audience(subscriber))
         if line.state is DeliveryState.WAITING:
             self._wake.set()
         elif standing.told is None or standing.told < self._journal.head.seq:
@@ -216,18 +217,18 @@ class Dispatcher:
 
     def _start(self, line: Line) -> None:
         """Begin a try, where one is owed and nothing stands against it."""
-        held = line.subscriber.scope == "leader" and not self._leading
-        if line.state is not DeliveryState.OWED or not self._ready or held or not line.free.is_set():
+        held = line.led and not self._leading
+        if line.state is not DeliveryState.OWED or held or not self._ready or not line.free.is_set():
             return
-        subscriber, told = line.subscriber, line.standing.told
-        wanted = Wanted(subscriber.filter, subscriber.values, told, self._journal.head.seq)
+        wanted = Wanted(line.audience, line.standing.told, self._journal.head.seq)
         line.free.clear()
-        if self._messages.at_hand(wanted):
-            self._send(line, wanted, self._messages.make(wanted))
-        else:
-            task = asyncio.create_task(self._load(line, wanted))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        message = self._messages.make(wanted)
+        if message != "elsewhere":
+            self._send(line, wanted, message)
+            return
+        task = asyncio.create_task(self._load(line, wanted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _load(self, line: Line, wanted: Wanted) -> None:
         try:
@@ -312,7 +313,7 @@ class Dispatcher:
 
     def _observe(self, line: Line) -> None:
         spent = max(0.0, self._now() - (line.since or line.started))
-        self.latency[next((place for place, bound in enumerate(BUCKETS) if spent <= bound), len(BUCKETS))] += 1
+        self.latency[bisect_left(BUCKETS, spent)] += 1
         self.latency_sum += spent
 
     def _line(self, name: str) -> Line:
@@ -330,7 +331,7 @@ class Dispatcher:
             origin=subscriber.origin,
             target=target_of(subscriber),
             state=line.state,
-            held=subscriber.scope == "leader" and not self._leading,
+            held=line.led and not self._leading,
             behind=self._journal.head.seq - (standing.told or 0) if owed else 0,
             since=line.since if owed else 0.0,
             tries=standing.retry.tries if standing.retry else 0,

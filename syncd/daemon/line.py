@@ -7,6 +7,7 @@ import msgspec
 
 from syncd.core.delivery import TABLE, DeliveryEvent, DeliveryState, due
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
+from syncd.daemon.messages import Audience
 from syncd.fanout.sender import Sender
 from syncd.fanout.tables import Standing
 
@@ -14,14 +15,16 @@ from syncd.fanout.tables import Standing
 class Line:
     """One subscriber at work. ``since`` is when the oldest thing that it is owed was published, 0 where nothing is.
 
-    ``free`` is set while no try is under way; ``news`` says that something came while it waits for its next try.
+    ``led``: only the node that leads tells it. ``free`` is set while no try is under way; ``news`` says that something
+    came while it waits for its next try.
     """
 
-    def __init__(self, subscriber: Subscriber, sender: Sender, standing: Standing) -> None:
+    def __init__(self, subscriber: Subscriber, sender: Sender, standing: Standing, audience: Audience) -> None:
         self.subscriber = subscriber
         self.sender = sender
         self.standing = standing
-        self.wanted = subscriber.filter.test()
+        self.audience = audience
+        self.led = subscriber.scope == "leader"
         self.state = DeliveryState.IDLE
         self.free = asyncio.Event()
         self.free.set()

@@ -1,11 +1,11 @@
 """Making what subscribers are sent, once for all that care for the same keys."""
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from syncd.core import cloudevent
 from syncd.core.event import Event, KeyChange, bounded, fold, limit, shown, without_values
-from syncd.core.subscriber import Filter
+from syncd.core.subscriber import Filter, Subscriber
 from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
@@ -13,11 +13,18 @@ from syncd.fanout.sender import Message
 _RECENT: Final = 256
 
 
-class Wanted(NamedTuple):
-    """What a subscriber is to be told: everything after an event up to another, None: the full state."""
+class Audience:
+    """All subscribers that care for the same keys, with or without values: they are told the same."""
 
-    filter: Filter
-    values: bool
+    def __init__(self, filter_: Filter, *, values: bool) -> None:
+        self.values = values
+        self.wants = filter_.test()
+
+
+class Wanted(NamedTuple):
+    """What somebody is to be told: everything after an event up to another, None: the full state."""
+
+    audience: Audience
     after: int | None
     upto: int
 
@@ -31,6 +38,14 @@ class Messages:
         self._prefix = prefix
         self._recent: deque[Event] = deque(maxlen=_RECENT)
         self._made: dict[Wanted, Message | None] = {}
+        self._audiences: dict[tuple[Filter, bool], Audience] = {}
+
+    def audience(self, subscriber: Subscriber) -> Audience:
+        """Return the audience that a subscriber belongs to."""
+        key = subscriber.filter, subscriber.values
+        if key not in self._audiences:
+            self._audiences[key] = Audience(subscriber.filter, values=subscriber.values)
+        return self._audiences[key]
 
     def add(self, event: Event) -> None:
         """Take the newest event."""
@@ -41,20 +56,16 @@ class Messages:
         """Return when the first event after one was published, as far as that is remembered."""
         return next((event.time for event in self._recent if event.seq > seq), 0.0)
 
-    def at_hand(self, wanted: Wanted) -> bool:
-        """Tell whether a message can be made without asking the journal."""
+    def make(self, wanted: Wanted) -> Message | Literal["elsewhere"] | None:
+        """Make a message; None where nothing concerns the audience, ``elsewhere`` where the journal must be asked."""
+        if wanted in self._made:
+            return self._made[wanted]
         after = wanted.after
-        if wanted in self._made or after is None:
-            return True
-        return after >= wanted.upto or (bool(self._recent) and self._recent[0].seq <= after + 1)
-
-    def make(self, wanted: Wanted) -> Message | None:
-        """Make a message that is at hand; None where nothing in it concerns the subscriber."""
-        if wanted not in self._made:
-            after = wanted.after
-            events = [] if after is None else [each for each in self._recent if after < each.seq <= wanted.upto]
-            self._made[wanted] = self._make(wanted, events)
-        return self._made[wanted]
+        if after is not None and after < wanted.upto and not (self._recent and self._recent[0].seq <= after + 1):
+            return "elsewhere"
+        events = [] if after is None else [each for each in self._recent if after < each.seq <= wanted.upto]
+        made = self._made[wanted] = self._make(wanted, events)
+        return made
 
     async def load(self, wanted: Wanted) -> Message | None:
         """Make a message from the journal; where that does not go back far enough, of the full state."""
@@ -71,17 +82,17 @@ class Messages:
         if wanted.after is None or any(event.kind == "reset" for event in events):
             event: Event | None = self._full(wanted)
         elif events:
-            event = limit(fold(events), wanted.filter.test())
+            event = limit(fold(events), wanted.audience.wants)
         else:
             event = None
         if event is None:
             return None
-        told = event if wanted.values else without_values(event)
+        told = event if wanted.audience.values else without_values(event)
         return Message(told.id, cloudevent.encode(told, self._prefix))
 
     def _full(self, wanted: Wanted) -> Event:
-        view, test, head = self._view, wanted.filter.test(), self._journal.head
-        keys = sorted(key for key in view.entries if test(key))
+        view, wants, head = self._view, wanted.audience.wants, self._journal.head
+        keys = sorted(key for key in view.entries if wants(key))
         changes = bounded([self._present(key) for key in keys])
         id_ = f"{head.id or f'{head.epoch}-{head.index}'}.full"
         time = self._recent[-1].time if self._recent else float(view.revision.time if view.revision else 0)

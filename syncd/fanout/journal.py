@@ -36,7 +36,8 @@ class Journal:
         self._path = path
         self._inode = path.stat().st_ino
         self._writer = Writer(connection)
-        self._acknowledged: list[tuple[tuple[object, ...], Delivery | None]] = []
+        self._acknowledged: list[Standing] = []
+        self._ended: list[Delivery] = []
         self._flushing: asyncio.Task[None] | None = None
         self._events = 0
         self.head = head
@@ -83,7 +84,7 @@ class Journal:
         """
         self._events += 1
         pruning = self._events % _PRUNE_EVERY == 0
-        standings = [tables.row_of(each) for each in self.standings.values()] if pruning else []
+        standings = _rows(self.standings.values()) if pruning else b""
 
         def write(connection: sqlite3.Connection) -> Head:
             tables.write_published(connection, keys, gone, everything=everything)
@@ -119,11 +120,13 @@ class Journal:
         await self._run(lambda connection: tables.forget(connection, names))
 
     def acknowledge(self, standing: Standing, delivery: Delivery | None) -> None:
-        """Have a standing written, and a delivery that came to an end; nobody waits for it.
+        """Have a standing written as it stands by then, and a delivery that came to an end; nobody waits for it.
 
         What a crash loses of this is told once more: deliveries are made at least once.
         """
-        self._acknowledged.append((tables.row_of(standing), delivery))
+        self._acknowledged.append(standing)
+        if delivery is not None:
+            self._ended.append(delivery)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
 
@@ -140,18 +143,20 @@ class Journal:
         self._flushing = None
 
     async def _write_acknowledged(self) -> None:
-        batch, self._acknowledged = self._acknowledged, []
-        rows = [row for row, _ in batch]
-        ended = [delivery for _, delivery in batch if delivery is not None]
+        standings, self._acknowledged = self._acknowledged, []
+        ended, self._ended = self._ended, []
+        # As they stand now: a standing that has moved on meanwhile has also been acknowledged.
+        rows, deliveries = _rows(standings), msgspec.json.encode(ended)
 
         def write(connection: sqlite3.Connection) -> None:
             tables.write_standings(connection, rows)
-            tables.write_deliveries(connection, ended)
+            tables.write_deliveries(connection, deliveries)
 
         try:
             await self._run(write)
         except StateError:
-            self._acknowledged = batch + self._acknowledged
+            self._acknowledged = standings + self._acknowledged
+            self._ended = ended + self._ended
             raise
 
     async def _run(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -165,6 +170,10 @@ class Journal:
         """Refuse to write into a file that was deleted under us: nobody would find it again."""
         if self._path.stat().st_ino != self._inode:
             raise FileNotFoundError("the file is another one than at the start")
+
+
+def _rows(standings: Iterable[Standing]) -> bytes:
+    return msgspec.json.encode([tables.row_of(each) for each in standings])
 
 
 def _unusable(path: Path, error: Exception) -> StateError:
