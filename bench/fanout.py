@@ -2,10 +2,10 @@
 
 .venv/bin/python bench/fanout.py [SUBSCRIBERS]
 
-The bare client is a minimal asyncio protocol on httptools that posts the same body behind a head of the same size, made
-once: no signature, no time, no deadline, no check of anything. Both take turns, round by round, against one receiver
-(bench/receiver.py) in a process of its own. Timed is from the moment that the change is known to each delivery's end, on
-connections that are kept.
+The bare client is a minimal asyncio protocol on httptools that posts the same body behind a head of the same size,
+made once: no signature, no time, no deadline, no check of anything. Both take turns, round by round, against one
+receiver (bench/receiver.py) in a process of its own. Timed is from the moment that the change is known to each
+delivery's end, on connections that are kept.
 """
 
 import asyncio

@@ -254,15 +254,16 @@ class Dispatcher:
             return
         line.said = result.said
         if result.outcome == "delivered":
-            self._observe(line)
+            now = self._now()
+            self._observe(max(0.0, now - (line.since or line.started)))
             line.delivered += 1
             line.move(DeliveryEvent.DELIVERED)
-            self._end(line, wanted, id_, "delivered", result)
+            self._end(line, wanted, id_, result, now)
         elif result.outcome == "gone":
             line.move(DeliveryEvent.GONE)
             line.standing.disabled = True
             log.warning("a subscriber wants nothing more", subscriber=line.subscriber.name, said=result.said)
-            self._end(line, wanted, id_, "gone", result)
+            self._end(line, wanted, id_, result, self._now())
         else:
             self._fail(line, wanted, id_, result)
 
@@ -275,7 +276,7 @@ class Dispatcher:
             line.move(DeliveryEvent.EXHAUSTED)
             hint = f"mend it, then: syncd subscribers replay {name} --event {id_}"
             log.error("a subscriber could not be told", subscriber=name, id=id_, said=result.said, hint=hint)
-            self._end(line, wanted, id_, "exhausted", result)
+            self._end(line, wanted, id_, result, now, "exhausted")
             return
         line.move(DeliveryEvent.FAILED)
         line.news = False
@@ -293,11 +294,20 @@ class Dispatcher:
             line.news = True
         self._wake.set()
 
-    def _end(self, line: Line, wanted: Wanted, id_: str, outcome: str, result: Result) -> None:
-        standing, now = line.standing, self._now()
-        tries = (standing.retry.tries if standing.retry else 0) + 1
+    def _end(
+        self, line: Line, wanted: Wanted, id_: str, result: Result, now: float, outcome: str | None = None
+    ) -> None:
+        standing = line.standing
         ended = Delivery(
-            standing.name, id_, wanted.after, wanted.upto, outcome, tries, now, now - line.started, result.said
+            standing.name,
+            id_,
+            wanted.after,
+            wanted.upto,
+            outcome or result.outcome,
+            (standing.retry.tries if standing.retry else 0) + 1,
+            now,
+            now - line.started,
+            result.said,
         )
         standing.retry = None
         self._told(line, wanted.upto, ended)
@@ -311,10 +321,9 @@ class Dispatcher:
         if self._journal.head.seq > upto and line.state is DeliveryState.IDLE:
             self._owe(line, self._messages.since(upto))
 
-    def _observe(self, line: Line) -> None:
-        spent = max(0.0, self._now() - (line.since or line.started))
-        self.latency[bisect_left(BUCKETS, spent)] += 1
-        self.latency_sum += spent
+    def _observe(self, seconds: float) -> None:
+        self.latency[bisect_left(BUCKETS, seconds)] += 1
+        self.latency_sum += seconds
 
     def _line(self, name: str) -> Line:
         if name not in self._lines:

@@ -23,6 +23,8 @@ T = TypeVar("T")
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _PRUNE_EVERY: Final = 64
 _RETRY_SECONDS: Final = 1.0
+_GATHER_SECONDS: Final = 0.01
+"""Acknowledgements come by the hundred, and one transaction for all is much cheaper."""
 
 
 class Journal:
@@ -84,7 +86,7 @@ class Journal:
         """
         self._events += 1
         pruning = self._events % _PRUNE_EVERY == 0
-        standings = _rows(self.standings.values()) if pruning else b""
+        standings = msgspec.json.encode([*self.standings.values()]) if pruning else b""
 
         def write(connection: sqlite3.Connection) -> Head:
             tables.write_published(connection, keys, gone, everything=everything)
@@ -111,6 +113,8 @@ class Journal:
 
     async def deliveries(self, subscriber: str, most: int) -> list[Delivery]:
         """Return a subscriber's deliveries that came to an end, the newest first."""
+        if self._acknowledged:
+            await self._write_acknowledged()
         return await self._run(lambda connection: tables.read_deliveries(connection, subscriber, most))
 
     async def forget(self, names: Sequence[str]) -> None:
@@ -133,6 +137,7 @@ class Journal:
     async def _flush(self) -> None:
         said = ""
         while self._acknowledged:
+            await asyncio.sleep(_GATHER_SECONDS)
             try:
                 await self._write_acknowledged()
             except StateError as error:
@@ -146,7 +151,7 @@ class Journal:
         standings, self._acknowledged = self._acknowledged, []
         ended, self._ended = self._ended, []
         # As they stand now: a standing that has moved on meanwhile has also been acknowledged.
-        rows, deliveries = _rows(standings), msgspec.json.encode(ended)
+        rows, deliveries = msgspec.json.encode(standings), msgspec.json.encode(ended)
 
         def write(connection: sqlite3.Connection) -> None:
             tables.write_standings(connection, rows)
@@ -170,10 +175,6 @@ class Journal:
         """Refuse to write into a file that was deleted under us: nobody would find it again."""
         if self._path.stat().st_ino != self._inode:
             raise FileNotFoundError("the file is another one than at the start")
-
-
-def _rows(standings: Iterable[Standing]) -> bytes:
-    return msgspec.json.encode([tables.row_of(each) for each in standings])
 
 
 def _unusable(path: Path, error: Exception) -> StateError:

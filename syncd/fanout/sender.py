@@ -6,14 +6,14 @@ from typing import Literal, Protocol
 import msgspec
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """What is sent in one delivery: the same ``id`` and ``body`` (a CloudEvent as JSON) at every try."""
 
     id: str
     body: bytes
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """How a try ended. ``said`` is for people: a status, an exit code, an error; never a secret, at most a line.
 
     ``gone``: the subscriber wants nothing more. ``retry_after``: it asked to be left alone for so many seconds.

@@ -71,7 +71,7 @@ class Head(msgspec.Struct, frozen=True):
     record: int = 0
 
 
-class Standing(msgspec.Struct):
+class Standing(msgspec.Struct, array_like=True):
     """How far a subscriber was told. ``told`` is the last event's number, None: it is to get the full state.
 
     ``defined`` is a hash of its definition: a subscriber that became another starts anew.
@@ -84,7 +84,7 @@ class Standing(msgspec.Struct):
     disabled: bool = False
 
 
-class Delivery(msgspec.Struct, frozen=True, array_like=True):
+class Delivery(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A delivery that came to an end. Its set is every event after ``after`` up to ``upto``; None: the full state.
 
     ``ended`` is in Unix seconds, ``seconds`` is what the last try took.
@@ -145,14 +145,8 @@ def write_published(
 
 
 def write_standings(connection: sqlite3.Connection, rows: bytes) -> None:
-    """Write how far subscribers were told; ``rows`` is a JSON list of what ``row_of`` gives."""
+    """Write how far subscribers were told; ``rows`` is a JSON list of standings."""
     connection.execute(_STANDINGS, (rows.decode(),))
-
-
-def row_of(standing: Standing) -> tuple[str, str, int | None, str | None, bool]:
-    """Freeze a standing as it is now."""
-    retry = msgspec.json.encode(standing.retry).decode() if standing.retry else None
-    return standing.name, standing.defined, standing.told, retry, standing.disabled
 
 
 def write_deliveries(connection: sqlite3.Connection, rows: bytes) -> None:
