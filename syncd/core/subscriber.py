@@ -52,7 +52,7 @@ class Command(msgspec.Struct, frozen=True):
 class File(msgspec.Struct, frozen=True):
     """A file made from a template; ``command`` and ``signal`` (sent to the process in ``pid_file``) follow a change.
 
-    ``owner`` and ``group`` are names or numbers, "" leaves them.
+    ``owner`` and ``group`` are names or numbers, "" leaves them; ``signal`` is a name without SIG.
     """
 
     path: str

@@ -14,10 +14,10 @@ from syncd.core.text import printable
 from syncd.fanout.attempt import Attempt
 from syncd.fanout.command import execute
 from syncd.fanout.place import Wanted, look, put, read, sync_folder
+from syncd.fanout.published import Published
 from syncd.fanout.sender import Done, Message, Result
 from syncd.fanout.template import GivenUp, render, template_text
 from syncd.fanout.thread import Busy, GoOn, Worker
-from syncd.fanout.view import View
 from syncd.settings.durations import render_duration
 
 LIMIT: Final = 30.0
@@ -28,16 +28,16 @@ _PID: Final = re.compile(rb"\s*([0-9]{1,7})\s*")
 class FileSender:
     """Keeps one file as its template says.
 
-    ``view`` returns the last whole revision, None before there is one. ``owed`` is a path in the state directory: a
-    file stands there from before the file changes until command and signal have succeeded, so that neither a crash nor
-    a delivery that was given up keeps a change from those who read it. ``limit`` is in seconds.
+    ``published`` returns the last whole revision, None before there is one. ``owed`` is a path in the state directory:
+    a file stands there from before the file changes until command and signal have succeeded, so that neither a crash
+    nor a delivery that was given up keeps a change from those who read it. ``limit`` is in seconds.
     """
 
     def __init__(
         self,
         name: str,
         target: File,
-        view: Callable[[], View | None],
+        published: Callable[[], Published | None],
         owed: Path,
         *,
         limit: float = LIMIT,
@@ -45,7 +45,7 @@ class FileSender:
     ) -> None:
         self._name = name
         self._target = target
-        self._view = view
+        self._published = published
         self._owed = owed
         self._limit = limit
         self._environment = environment
@@ -74,10 +74,10 @@ class FileSender:
             return Result("failed", printable(f"{error.filename or self._target.path}: {error.strerror}"))
 
     async def _deliver(self, message: Message) -> Result:
-        view = self._view()
-        if view is None:
+        published = self._published()
+        if published is None:
             return Result("failed", "the store has not been read yet")
-        said = await self._worker.run(partial(bring, self._target, view, self._owed), self._limit)
+        said = await self._worker.run(partial(bring, self._target, published, self._owed), self._limit)
         if said != "owed":
             return Result("delivered", said)
         if self._target.command:
@@ -88,10 +88,10 @@ class FileSender:
         return Result("delivered", "written")
 
 
-def bring(target: File, view: View, owed: Path, go_on: GoOn) -> str:
+def bring(target: File, published: Published, owed: Path, go_on: GoOn) -> str:
     """Render and write; say ``unchanged``, ``written``, or ``owed`` where command and signal are still to follow."""
     template = Path(target.template)
-    content = render(template, template_text(template), view, go_on)
+    content = render(template, template_text(template), published, go_on)
     wanted = Wanted(Path(target.path), content, target.mode, target.owner, target.group)
     standing = look(wanted)
 
@@ -109,7 +109,7 @@ def bring(target: File, view: View, owed: Path, go_on: GoOn) -> str:
 
 def _settle(target: File, owed: Path, _: GoOn) -> None:
     if target.signal:
-        _send_signal(Path(target.pid_file), signal.Signals[target.signal])
+        _send_signal(Path(target.pid_file), signal.Signals[f"SIG{target.signal}"])
     owed.unlink()
 
 

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from syncd.core.text import printable
 from syncd.fanout.place import read
-from syncd.fanout.view import FILTERS, Reader, TemplateError, View
+from syncd.fanout.published import FILTERS, Published, Reader, TemplateError
 
 MAX_BYTES: Final = 64 << 20
 """Of a rendered file."""
@@ -42,11 +42,11 @@ def check(path: Path) -> None:
     _compile(_Sandbox(lambda: True), path, template_text(path))
 
 
-def render(path: Path, source: str, view: View, go_on: Callable[[], bool]) -> bytes:
+def render(path: Path, source: str, published: Published, go_on: Callable[[], bool]) -> bytes:
     """Render a template; GivenUp soon after ``go_on`` says no, TemplateError where it cannot be rendered."""
     sandbox = _Sandbox(go_on)
     template = _compile(sandbox, path, source)
-    reader = Reader(view)
+    reader = Reader(published)
     try:
         return _joined(
             template.generate(
@@ -55,8 +55,8 @@ def render(path: Path, source: str, view: View, go_on: Callable[[], bool]) -> by
                 ls=reader.ls,
                 tree=reader.tree,
                 nested=reader.nested,
-                prefix=view.prefix,
-                revision=view.revision,
+                prefix=published.prefix,
+                revision=published.revision,
             )
         )
     except GivenUp:

@@ -14,9 +14,10 @@ from syncd.settings.toml import TomlFile
 
 CONFIG_VARIABLE: Final = "SYNCD_CONFIG"
 _VARIABLES: Final[Mapping[str, str]] = {variable_of(name): name for name in CATALOGUE}
-_OTHERS: Final = ("SYNCD_TEST_", "SYNCD_SERVICE_", "SYNCD_PORT")
-"""Variables that look like ours but are not settings: the tests' own, and what Kubernetes sets in every pod beside a
-service named "syncd" (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables)."""
+_OTHERS: Final = ("SYNCD_EVENT_", "SYNCD_TEST_", "SYNCD_SERVICE_", "SYNCD_PORT")
+"""Variables that look like ours but are not settings: what a subscriber's command gets, the tests' own, and what
+Kubernetes sets in every pod beside a service named "syncd"
+(https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables)."""
 
 
 class Given(msgspec.Struct, frozen=True):

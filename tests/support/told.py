@@ -1,8 +1,9 @@
 """Messages, and senders told of them once."""
 
 import asyncio
-import json
 
+from syncd.core import cloudevent
+from syncd.core.event import Event, EventKind, KeyChange, ToldRevision, shown
 from syncd.fanout.sender import Message, Result, Sender
 
 COMMIT = "4f1c9f6c6a5a4b0e8f6f0a3c1d2e5b7a9c8d7e6f"
@@ -10,20 +11,10 @@ COMMIT = "4f1c9f6c6a5a4b0e8f6f0a3c1d2e5b7a9c8d7e6f"
 
 def message(event: str = "e1", *, size: int = 0, commit: str = COMMIT) -> Message:
     """Make an event as subscribers get it; ``size`` is that of a value in it."""
-    body = {
-        "specversion": "1.0",
-        "id": event,
-        "type": "syncd.revision.applied.v1" if commit else "syncd.keys.changed.v1",
-        "source": "urn:syncd:shop",
-        "subject": "shop",
-        "data": {
-            "prefix": "shop",
-            "revision": {"commit": commit} if commit else None,
-            "changes": [{"key": "brain/model", "operation": "update", "new": "x" * size}],
-            "count": 1,
-        },
-    }
-    return Message(event, json.dumps(body).encode())
+    change = KeyChange("brain/model", "update", b"x", b"x" * size, shown(b"x"), shown(b"x" * size))
+    revision = ToldRevision(commit) if commit else None
+    kind: EventKind = "revision" if commit else "foreign"
+    return Message(event, cloudevent.encode(Event(event, kind, "e", 7, 0.0, (change,), 1, revision), "shop"))
 
 
 async def told(sender: Sender, what: Message | None = None) -> Result:

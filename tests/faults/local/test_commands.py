@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import resource
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -108,7 +109,7 @@ async def test_a_child_that_left_the_group_lives_on_and_is_not_waited_for(tmp_pa
     assert await told(shell(script, tmp_path / "pid")) == Result("delivered", "exit 0")
     group = await number_in(tmp_path / "pid")
     assert living(group) == ["sleep"]
-    os.killpg(group, 9)
+    os.killpg(group, signal.SIGKILL)
 
 
 async def test_a_stopped_group_is_killed_too(tmp_path: Path) -> None:
@@ -137,7 +138,9 @@ async def test_what_cannot_be_signalled_is_let_go_with_a_word(tmp_path: Path, mo
     with pytest.warns(ResourceWarning, match="still running"):
         result = await told(sender)
     monkeypatch.undo()
-    os.killpg(await number_in(tmp_path / "pid"), 9)
+    group = await number_in(tmp_path / "pid")
+    os.killpg(group, signal.SIGKILL)
+    await gone(group)
     assert result == Result("failed", "no end in 200ms, and it cannot be killed")
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from syncd.core.subscriber import Command, File
 from syncd.fanout.file import FileSender
+from syncd.fanout.published import Published
 from syncd.fanout.sender import Result
-from syncd.fanout.view import View
 from tests.support.told import told
 from tests.support.waiting import wait_until
 
@@ -27,13 +27,13 @@ import asyncio, sys
 from pathlib import Path
 from syncd.core.subscriber import Command, File
 from syncd.fanout.file import FileSender
-from syncd.fanout.view import View
+from syncd.fanout.published import Published
 from tests.support.told import told
 
 async def write() -> None:
     root, turn = Path(sys.argv[1]), 0
     target = File(str(root / "etc/app.conf"), str(root / "app.j2"), command=Command(("touch", str(root / "ran"))))
-    view = lambda: View("shop", {"letter": b"ab"[turn % 2 : turn % 2 + 1]})
+    view = lambda: Published("shop", {"letter": b"ab"[turn % 2 : turn % 2 + 1]})
     sender = FileSender("app", target, view, root / "owed")
     while True:
         turn += 1
@@ -46,7 +46,7 @@ import asyncio, os, sys
 from pathlib import Path
 from syncd.core.subscriber import Command, File
 from syncd.fanout.file import FileSender
-from syncd.fanout.view import View
+from syncd.fanout.published import Published
 from tests.support.told import told
 
 async def write() -> None:
@@ -54,7 +54,7 @@ async def write() -> None:
     (root / "writer").write_text(str(os.getpid()))
     command = Command((sys.executable, "-c", sys.argv[2]))
     target = File(str(root / "app.conf"), str(root / "app.j2"), command=command)
-    result = await told(FileSender("app", target, lambda: View("shop", {}), root / "owed"))
+    result = await told(FileSender("app", target, lambda: Published("shop", {}), root / "owed"))
     print(result.outcome, result.said)
 
 asyncio.run(write())
@@ -95,7 +95,7 @@ def as_nobody(folder_mode: int) -> Iterator[Path]:
 
 def in_etc(root: Path, owner: str = "") -> FileSender:
     target = File(str(root / "etc/app.conf"), str(root / "app.j2"), owner=owner)
-    return FileSender("app", target, lambda: View("shop", {}), root / "owed")
+    return FileSender("app", target, lambda: Published("shop", {}), root / "owed")
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def names(folder: Path) -> set[str]:
 def sender_of(folder: Path, template: str, value: bytes) -> FileSender:
     (folder / "app.j2").write_text(template)
     target = File(str(folder / "app.conf"), str(folder / "app.j2"), command=Command(("touch", str(folder / "ran"))))
-    return FileSender("app", target, lambda: View("shop", {"value": value}), folder / "owed")
+    return FileSender("app", target, lambda: Published("shop", {"value": value}), folder / "owed")
 
 
 async def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:

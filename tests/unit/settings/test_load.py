@@ -217,6 +217,10 @@ def test_variables_that_kubernetes_sets_are_not_ours(loaded: Load) -> None:
     assert loaded(**kubernetes) == loaded()
 
 
+def test_what_a_subscribers_command_is_told_does_not_keep_it_from_calling_syncd(loaded: Load) -> None:
+    assert loaded(SYNCD_EVENT_ID="e1", SYNCD_EVENT_COMMIT="c0ffee") == loaded()
+
+
 def test_consuls_variables_are_shown_without_their_secrets(loaded: Load) -> None:
     settings = loaded(
         CONSUL_HTTP_ADDR="https://ana:hunter2@consul:8501",

@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from syncd.core.event import ToldRevision
 from syncd.core.subscriber import Command, File
 from syncd.fanout.file import FileSender
+from syncd.fanout.published import Published
 from syncd.fanout.sender import Result
-from syncd.fanout.view import View
 from tests.support.groups import gone, number_in
 from tests.support.told import message, told
 
@@ -60,8 +60,8 @@ class Place:
     def mode(self) -> int:
         return self.file.stat().st_mode & 0o7777
 
-    def _view(self) -> View | None:
-        return None if self.keys is None else View("shop", dict(self.keys), ToldRevision("c0ffee"))
+    def _view(self) -> Published | None:
+        return None if self.keys is None else Published("shop", dict(self.keys), ToldRevision("c0ffee"))
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ class Hanging(dict[str, bytes]):
 async def test_what_hangs_is_tried_no_second_time_until_it_has_ended(place: Place) -> None:
     hanging = Hanging(model=b"old")
     sender = FileSender(
-        "app", File(str(place.file), str(place.template)), lambda: View("shop", hanging), place.owed, limit=0.1
+        "app", File(str(place.file), str(place.template)), lambda: Published("shop", hanging), place.owed, limit=0.1
     )
     assert await told(sender) == Result("failed", "no end in 100ms")
     assert await told(sender) == Result("failed", "the try before has not ended yet")
@@ -307,7 +307,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 async def test_the_signal_reaches_the_process_of_the_pid_file_after_a_change(place: Place, service: Service) -> None:
     await number_in(service.pid_file)
-    sender = place.sender(signal="SIGHUP", pid_file=str(service.pid_file))
+    sender = place.sender(signal="HUP", pid_file=str(service.pid_file))
     assert await told(sender) == Result("delivered", "written")
     assert await asyncio.to_thread(service.process.wait) == 7
     assert await told(sender) == Result("delivered", "unchanged")
@@ -319,7 +319,7 @@ async def test_a_pid_file_without_a_process_number_is_refused_and_the_signal_sta
 ) -> None:
     pid_file = tmp_path / "pid"
     pid_file.write_text(text)
-    sender = place.sender(signal="SIGTERM", pid_file=str(pid_file))
+    sender = place.sender(signal="TERM", pid_file=str(pid_file))
     assert await told(sender) == Result("failed", f"{pid_file}: holds no process's number")
     pid_file.write_text(str(subprocess_that_ended()))
     assert (await told(sender)).said.endswith("cannot be signalled: No such process")
@@ -336,7 +336,7 @@ def subprocess_that_ended() -> int:
 
 async def test_a_signal_follows_only_a_command_that_succeeded(place: Place, service: Service) -> None:
     await number_in(service.pid_file)
-    sender = place.sender(command=place.noting("exit 1"), signal="SIGHUP", pid_file=str(service.pid_file))
+    sender = place.sender(command=place.noting("exit 1"), signal="HUP", pid_file=str(service.pid_file))
     assert await told(sender) == Result("failed", "exit 1")
     assert service.process.poll() is None
 

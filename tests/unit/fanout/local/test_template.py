@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from syncd.core.event import ToldRevision
+from syncd.fanout.published import Published, TemplateError
 from syncd.fanout.template import GivenUp, check, render
-from syncd.fanout.view import TemplateError, View
 
 KEYS = {
     "brain/model": b"qwen2.5:3b",
@@ -21,15 +21,15 @@ KEYS = {
     "ear/empty": b"",
     "folder/": b"",
 }
-VIEW = View("shop", KEYS, ToldRevision("c0ffee", ref="refs/heads/main", author="Ana"))
+VIEW = Published("shop", KEYS, ToldRevision("c0ffee", ref="refs/heads/main", author="Ana"))
 PATH = Path("/etc/syncd/app.conf.j2")
 
 
-def written(source: str, view: View = VIEW) -> str:
+def written(source: str, view: Published = VIEW) -> str:
     return render(PATH, source, view, lambda: True).decode()
 
 
-def refusal(source: str, view: View = VIEW) -> str:
+def refusal(source: str, view: Published = VIEW) -> str:
     with pytest.raises(TemplateError) as caught:
         written(source, view)
     return str(caught.value)
@@ -67,7 +67,7 @@ def test_lines_of_statements_leave_no_empty_lines_and_the_last_line_keeps_its_en
 
 
 def test_without_a_commit_there_is_no_revision() -> None:
-    foreign = View("shop", KEYS)
+    foreign = Published("shop", KEYS)
     assert written("{{ revision.commit if revision else 'none' }}", foreign) == "none"
 
 
@@ -163,11 +163,11 @@ def test_the_sandbox_lets_nothing_out(source: str) -> None:
 
 
 def test_values_are_never_read_as_a_template() -> None:
-    assert written('{{ key("x") }}', View("shop", {"x": b"{{ 1 + 1 }}{% for"})) == "{{ 1 + 1 }}{% for"
+    assert written('{{ key("x") }}', Published("shop", {"x": b"{{ 1 + 1 }}{% for"})) == "{{ 1 + 1 }}{% for"
 
 
 def test_a_key_beside_keys_below_it_fits_no_mapping() -> None:
-    both = View("shop", {"a": b"1", "a/b": b"2"})
+    both = Published("shop", {"a": b"1", "a/b": b"2"})
     assert (
         refusal("{{ nested()|tojson }}", both) == f"{PATH}:1: no mapping can hold 'a/b' and a key above it (use tree())"
     )
@@ -175,7 +175,7 @@ def test_a_key_beside_keys_below_it_fits_no_mapping() -> None:
 
 
 def test_a_file_is_bounded() -> None:
-    view = View("shop", {"large": b"x" * 500_000})
+    view = Published("shop", {"large": b"x" * 500_000})
     source = '{% for _ in range(200) %}{{ key("large") }}{% endfor %}'
     assert refusal(source, view) == f"{PATH}: it renders more than 64 MiB"
 
@@ -196,5 +196,5 @@ def test_a_rendering_that_nobody_waits_for_ends(source: str) -> None:
 
 
 def test_neither_view_nor_value_shows_what_it_holds() -> None:
-    assert repr(VIEW) == "View('shop', 9 keys)"
+    assert repr(VIEW) == "Published('shop', 9 keys)"
     assert "\\xff" not in repr(VIEW)

@@ -1,4 +1,4 @@
-"""The configuration as templates read it."""
+"""The store as it was last published, as templates read it."""
 
 import base64
 import shlex
@@ -16,7 +16,7 @@ from syncd.core.event import ToldRevision
 _NO_DEFAULT: Final = object()
 
 
-class View(msgspec.Struct, frozen=True):
+class Published(msgspec.Struct, frozen=True):
     """A whole revision: every key below ``prefix``, relative to it. It must stay as it is while somebody reads it."""
 
     prefix: str
@@ -25,7 +25,7 @@ class View(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         """Never show a value."""
-        return f"View({self.prefix!r}, {len(self.keys)} keys)"
+        return f"Published({self.prefix!r}, {len(self.keys)} keys)"
 
 
 class TemplateError(SyncdError):
@@ -51,10 +51,10 @@ Text = str | Binary
 
 
 class Reader:
-    """What a template may ask of a view."""
+    """What a template may ask."""
 
-    def __init__(self, view: View) -> None:
-        self._keys = view.keys
+    def __init__(self, published: Published) -> None:
+        self._keys = published.keys
 
     def key(self, name: str, default: object = _NO_DEFAULT) -> object:
         """Return one value; a key that is not there is an error unless a default is given."""
