@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, nodes
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, nodes, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -22,6 +22,8 @@ from syncd.fanout.published import FILTERS, Published, Reader, TemplateError
 MAX_BYTES: Final = 64 << 20
 """Of a rendered file."""
 MAX_TEMPLATE_BYTES: Final = 1 << 20
+_STEP: Final = "syncd step"
+"""A filter, for Jinja calls those at once; the blank keeps it out of templates."""
 _UNDEFINED_NAME: Final = re.compile(r"'[A-Za-z_]\w*' is undefined")
 
 
@@ -71,15 +73,17 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self, go_on: Callable[[], bool]) -> None:
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True)
         self.filters.update(FILTERS)
+        self.filters[_STEP] = self._step
         self._go_on = go_on
 
-    def step(self) -> None:
-        """Stop a rendering that nobody waits for."""
+    @pass_context  # without it Jinja would take the filter for a constant
+    def _step(self, _context: Context, _value: None) -> None:
         if not self._go_on():
             raise GivenUp
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # as Jinja has it
-        self.step()
+        if not self._go_on():
+            raise GivenUp
         return super().call(context, obj, *args, **kwargs)
 
 
@@ -87,7 +91,7 @@ def _compile(sandbox: _Sandbox, path: Path, source: str) -> Template:
     try:
         tree = sandbox.parse(source)
         for loop in tree.find_all(nodes.For):
-            step = nodes.Call(nodes.EnvironmentAttribute("step"), [], [], None, None)
+            step = nodes.Filter(nodes.Const(None), _STEP, [], [], None, None)
             loop.body.insert(0, nodes.ExprStmt(step, lineno=loop.lineno).set_environment(sandbox))
         code = sandbox.compile(tree, filename=str(path))
     except TemplateSyntaxError as error:
