@@ -26,7 +26,6 @@ from syncd.daemon.supervisor import Daemon
 from syncd.daemon.survey import Survey
 from syncd.daemon.view import View
 from syncd.fanout.command import CommandSender
-from syncd.fanout.file import FileSender
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Sender
 from syncd.fanout.webhook.webhooks import Webhooks
@@ -126,6 +125,8 @@ def senders(settings: Settings, view: View) -> MakeSender:
             case Command():
                 return CommandSender(subscriber.name, subscriber.target)
             case File():
+                from syncd.fanout.file import FileSender  # noqa: PLC0415  # Jinja loads longer than a short command takes
+
                 owed = state / f"owed-{subscriber.name}"
                 return FileSender(subscriber.name, subscriber.target, lambda: view.whole(prefix), owed)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from syncd.core.event import ToldRevision
 from syncd.core.live import Entry
 from syncd.core.publication import Past
-from syncd.fanout.view import View as Whole
+from syncd.fanout.published import Published
 
 
 class View:
@@ -22,17 +22,17 @@ class View:
         self.epoch = ""
         self.index = 0
         self.ready = False
-        self._whole: Whole | None = None
+        self._whole: Published | None = None
 
     def moved(self) -> None:
         """Forget what was made of what stood here before; whoever changes anything calls this."""
         self._whole = None
 
-    def whole(self, prefix: str) -> Whole | None:
+    def whole(self, prefix: str) -> Published | None:
         """Return everything as it stands now, for readers in other threads; None before anything was published."""
         if self._whole is None and self.ready:
             keys = {key: entry.value for key, entry in self.entries.items()}
-            self._whole = Whole(prefix, keys, self.revision)
+            self._whole = Published(prefix, keys, self.revision)
         return self._whole
 
     def past(self, key: str) -> Past | None:
