@@ -71,7 +71,7 @@ class _Composer:
                 add(self._start(event))
                 add = self._open[-1].items.append
             elif kind in _ENDS:
-                self._open.pop()
+                self._open.pop().end_mark = event.end_mark
                 add = (self._open[-1] if self._open else document).items.append
             elif kind is AliasEvent:
                 add(self._alias(event))

@@ -40,11 +40,15 @@ FILE: Final = Spot(-1, -1)
 
 @dataclass(slots=True, eq=False)
 class Map:
-    """A mapping: ``items`` holds keys and values in turn, in the order written."""
+    """A mapping: ``items`` holds keys and values in turn, in the order written.
+
+    ``end_mark`` is right after the closing brace; of a block, and in JSON, it says nothing.
+    """
 
     start_mark: Mark
     tag: str | None
     items: list["Node"] = field(default_factory=list)
+    end_mark: Mark = FILE
 
     def pairs(self) -> Iterator[tuple["Node", "Node"]]:
         """Go through keys with their values."""
@@ -54,11 +58,12 @@ class Map:
 
 @dataclass(slots=True, eq=False)
 class List:
-    """A sequence."""
+    """A sequence; ``end_mark`` as a mapping's."""
 
     start_mark: Mark
     tag: str | None
     items: list["Node"] = field(default_factory=list)
+    end_mark: Mark = FILE
 
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ _SHORT: Final = 40
 
 def write_key(text: str) -> str:
     """Write a mapping's key with its colon."""
-    quoted = text if _PLAIN_KEY.fullmatch(text) else _double_quoted(text)
+    quoted = text if _PLAIN_KEY.fullmatch(text) else double_quoted(text)
     return f"{quoted}:" if len(quoted) < _LONGEST_SIMPLE_KEY else f"? {quoted}\n:"
 
 
@@ -32,7 +32,7 @@ def write_value(value: bytes, indent: str) -> str:
         return _binary(value, indent)
     if _is_plain(text):
         return text
-    return _block(text, indent) if _fits_block(text) else _double_quoted(text)
+    return _block(text, indent) if _fits_block(text) else double_quoted(text)
 
 
 def _is_plain(text: str) -> bool:
@@ -57,7 +57,8 @@ def _block(text: str, indent: str) -> str:
     return "\n".join([f"|{chomping}", *lines, *[""] * (ends - 1)])
 
 
-def _double_quoted(text: str) -> str:
+def double_quoted(text: str) -> str:
+    """Write any text on one line."""
     return f'"{_ESCAPED.sub(_escape, text)}"'
 
 
