@@ -18,6 +18,7 @@ COMMANDS: Final = (
     LazyCommand("plan", "syncd.cli.plan:plan", "Show what an apply would change, like a diff."),
     LazyCommand("apply", "syncd.cli.apply:apply", "Make the store equal to a commit, once."),
     LazyCommand("status", "syncd.cli.status:status", "Say how things stand, from repository and store."),
+    LazyCommand("drift", "syncd.cli.drift:drift", "List what was changed in the store behind git's back."),
     LazyCommand("explain", "syncd.cli.explain:explain", "Say where a key comes from and how it stands."),
     LazyCommand("import", "syncd.cli.import_:import_", "Write a tree for what stands in the store."),
     LazyCommand("store", "syncd.cli.store:store", "Run the embedded store, which speaks Consul's HTTP API."),
@@ -32,7 +33,7 @@ COMMANDS: Final = (
     cls=LazyGroup,
     commands=[*COMMANDS],
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 fine, 1 error, 2 changes (plan --detailed-exitcode), 3 refused, a person must decide, "
+    epilog="Exit codes: 0 fine, 1 error, 2 changes or drift (--detailed-exitcode), 3 refused, a person must decide, "
     "64 usage, 65 invalid tree, 75 try again.",
 )
 @click.version_option(__version__, prog_name="syncd")

@@ -102,32 +102,29 @@ def _change(change: SavedChange, stream: TextIO, why: str = "") -> Iterator[str]
     sign, colour = _SIGNS[change.operation]
     if why:
         sign, colour = "?", "yellow"
-    before, after = _shown(change.before), _shown(change.after)
     head = paint(f"{sign} {change.operation:<8} {printable(change.key)}", stream, fg=colour)
-    place = paint(f"({printable(change.at)})", stream, dim=True) if change.at else ""
-    note = f"[{why}]" if why else ""
-    if _fits(change, before, after):
-        yield "  ".join(part for part in (head, _values(change, before, after), place, note) if part)
-        return
-    yield "  ".join(part for part in (head, place, note) if part)
-    yield from (f"    {line}" for line in _difference(before, after, stream))
-
-
-def _fits(change: SavedChange, before: str, after: str) -> bool:
-    """Tell whether old and new value fit on the change's own line."""
+    notes = (place(change.at, stream), f"[{why}]" if why else "")
     if change.operation == "mark":
-        return True
-    return "\n" not in before + after and max(len(before), len(after)) <= _ONE_LINE
+        yield "  ".join(part for part in (head, "value is right, takes the mark", *notes) if part)
+    else:
+        yield from value_lines(head, change.before, change.after, notes, stream)
 
 
-def _values(change: SavedChange, before: str, after: str) -> str:
-    if change.operation == "mark":
-        return "value is right, takes the mark"
-    if change.before is None:
-        return _quoted(after)
-    if change.after is None:
-        return _quoted(before)
-    return f"{_quoted(before)} → {_quoted(after)}"
+def value_lines(
+    head: str, before: SavedValue | None, after: SavedValue | None, notes: Iterable[str], stream: TextIO
+) -> Iterator[str]:
+    """Write two values: beside the head where they fit there, else like a diff below it."""
+    old, new = _shown(before), _shown(after)
+    fits = "\n" not in old + new and max(len(old), len(new)) <= _ONE_LINE
+    values = [_quoted(text) for text, value in ((old, before), (new, after)) if value is not None]
+    yield "  ".join(part for part in (head, " → ".join(values) if fits else "", *notes) if part)
+    if not fits:
+        yield from (f"    {line}" for line in _difference(old, new, stream))
+
+
+def place(at: str | None, stream: TextIO) -> str:
+    """Write where a key stands in git."""
+    return paint(f"({printable(at)})", stream, dim=True) if at else ""
 
 
 def _shown(value: SavedValue | None) -> str:

@@ -118,7 +118,8 @@ def _drift(live: Live) -> _Fact:
         return "drift", "nothing is applied" if base == "none" else f"not known{note}", None
     if drift.count == 0:
         return "drift", f"none{note}", None
-    return "drift", f"{count(drift.count, 'key')}: {some(drift.keys, 10, total=drift.count)}{note}", "yellow"
+    keys = some(drift.keys, 10, total=drift.count)
+    return "drift", f"{count(drift.count, 'key')}: {keys}{note}; {advice.drift(live.address)} shows more", "yellow"
 
 
 def _next(following: Next, address: str) -> Iterator[_Fact]:

@@ -16,6 +16,16 @@ def approve(hash_: str, address: str, at: str = "") -> str:
     return f"syncd apply --approve {hash_}{_flags(address, at)}"
 
 
+def drift(address: str) -> str:
+    """Write the command that lists drift."""
+    return f"syncd drift{_flags(address, '')}"
+
+
+def keep_drift(address: str) -> str:
+    """Write the command that brings live values into the files."""
+    return f"{drift(address)} --patch | git apply"
+
+
 def _flags(address: str, at: str) -> str:
     commit = f" --at {at[:7]}" if at else ""
     return commit + ("" if address == DEFAULT_ADDRESS else f" --address {address.removeprefix('http://')}")

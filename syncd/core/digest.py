@@ -38,4 +38,9 @@ def value_hash(value: bytes) -> bytes:
 
 def shown_hash(value: bytes) -> str:
     """Write what stands in place of a secret value."""
-    return f"sha256:{sha256(value).hexdigest()[:12]}"
+    return hash_text(value_hash(value))
+
+
+def hash_text(hash_: bytes) -> str:
+    """Write the beginning of a value's hash."""
+    return f"sha256:{hash_.hex()[:12]}"

@@ -149,14 +149,15 @@ def _change(change: Change, root: str, why: str | None = None) -> SavedChange:
         operation=change.operation.value,
         key=change.key,
         index=change.index,
-        before=_value(change.before.value, secret=change.secret) if change.before else None,
-        after=_value(wanted.value, secret=change.secret) if wanted else None,
+        before=saved_value(change.before.value, secret=change.secret) if change.before else None,
+        after=saved_value(wanted.value, secret=change.secret) if wanted else None,
         at=f"{join(root, wanted.path)}:{wanted.line}:{wanted.column}" if wanted else None,
         why=why,
     )
 
 
-def _value(value: bytes, *, secret: bool) -> SavedValue:
+def saved_value(value: bytes, *, secret: bool) -> SavedValue:
+    """Describe one value without showing a secret."""
     if secret:
         return SavedValue(hash=shown_hash(value))
     try:

@@ -18,6 +18,10 @@ MAX_CHANGES: Final = 20
 MAX_PROBLEMS: Final = 20
 MAX_VALUE_CHARACTERS: Final = 60
 
+_KEEP: Final = (
+    "to keep a change, put it into the file and line named above and commit; "
+    "while one stands (paused, or drift: report), {command} does that"
+)
 _DONE: Final = {
     Operation.CREATE: "created",
     Operation.UPDATE: "updated",
@@ -104,7 +108,8 @@ class Report:
         known, looked = self._drift, outcome.looked
         self._drift = {key: value for key, value in known.items() if looked is not None and key not in looked} | seen
         for change in news[:MAX_CHANGES]:
-            log.warning("drift is reported and left", key=change.key, **self._drifted(change))
+            hint = f"to keep it: {advice.keep_drift(self._address)}, then commit"
+            log.warning("drift is reported and left", key=change.key, **self._drifted(change), hint=hint)
         if len(news) > MAX_CHANGES:
             log.warning("more keys drifted", count=len(news) - MAX_CHANGES)
 
@@ -151,7 +156,7 @@ class Report:
                 "the store was changed behind git's back, and git wins",
                 commit=plan.commit.short,
                 keys=len(plan.changes),
-                hint="to keep a change, put it into the file and line named above and commit",
+                hint=_KEEP.format(command=advice.keep_drift(self._address)),
             )
 
     def _drifted(self, change: Change) -> dict[str, str]:

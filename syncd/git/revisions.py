@@ -1,7 +1,8 @@
 """Making revisions, each from the one read last: what a commit costs depends on what it touches."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -102,6 +103,15 @@ class Revisions:
             newest = next(reversed(self._kept.values()), None)
             rules = newest.revision.tree.rules if newest else Rules.parse(None, None)
             return tuple(sorted(edits.counting(rules)))
+
+    async def contents(self, commit: Named, paths: Collection[str]) -> Mapping[str, bytes]:
+        """Read files that a valid tree has."""
+        async with self._lock:
+            listed = await self._list(await self._root(commit))
+            entries = [listed[os.fsencode(path)] for path in paths]
+            async with aclosing(self._objects.read([entry.oid for entry in entries])) as answers:
+                found = [self._objects.demand(answer, "blob") async for answer in answers]
+        return dict(zip(paths, found, strict=True))
 
     async def _at(self, commit: Named, ref: str) -> Revision:
         kept = self._kept.pop(commit.oid, None)

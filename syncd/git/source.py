@@ -1,7 +1,7 @@
 """One branch of one repository as the source of a tree."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Self
 
@@ -73,6 +73,10 @@ class Source:
         """Read the tree at a commit, by default the branch's newest; raise TreeError where it is invalid."""
         named = await self._branch.tip() if commit is None else await self._resolve(commit)
         return await self._revisions.at(named, self.branch)
+
+    async def contents(self, commit: str, paths: Collection[str]) -> Mapping[str, bytes]:
+        """Return files of the tree, by their path in it, as a commit holds them."""
+        return await self._revisions.contents(await self._resolve(commit), paths)
 
     async def read_worktree(self) -> Revision:
         """Read the files on disk, with edits that are not committed; ``commit`` is HEAD's."""

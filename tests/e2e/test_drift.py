@@ -19,7 +19,10 @@ def test_an_edit_by_hand_is_healed_and_the_log_says_how_to_keep_it(machine: Mach
         daemon.wait_for(lambda: machine.kv.get("brain/model") == b"qwen2.5:3b")
         daemon.wait_for_output("git wins")
         assert "healed  key=brain/model old=by-hand new=qwen2.5:3b at=config/mordomo/brain.yaml:1" in daemon.output
-        assert "hint='to keep a change, put it into the file and line named above and commit'" in daemon.output
+        assert (
+            "hint='to keep a change, put it into the file and line named above and commit; while one" in daemon.output
+        )
+        assert " --patch | git apply does that'" in daemon.output
         entry = machine.kv.entry("brain/model")
         assert entry is not None
         assert entry["Flags"] == mark_of(machine.kv.prefix)

@@ -24,7 +24,8 @@ _BASE64_LINE: Final = 76
 class Slot:
     """A place for a scalar and what stands in it: ``head`` is anchor and tag, ``body`` the rest as written.
 
-    ``style`` is YAML's: a quote, ``|``, ``>`` or "" for plain. ``item`` says that what counts is the text that the
+    ``style`` is YAML's: a quote, ``|``, ``>`` or "" for plain; ``tail`` stays behind what is written on one line.
+    ``item`` says that what counts is the text that the
     value makes inside compact JSON.
     """
 
@@ -34,6 +35,7 @@ class Slot:
     tag: str | None
     indent: str
     line_end: str
+    tail: str = ""
     flow: bool = False
     json: bool = False
     item: bool = False
@@ -42,6 +44,12 @@ class Slot:
     def untagged(self) -> str:
         """The head without its tag."""
         return _TAG.sub("", self.head, count=1) if self.tag else self.head
+
+
+def tail_of(style: str, body: str) -> str:
+    """Return what belongs to a block but not to its value: the comment beside its sign, the line ends behind it."""
+    header = _BLOCK_HEADER.match(body) if style in ("|", ">") else None
+    return header[1] + body[len(body.rstrip()) :] if header else ""
 
 
 def form(slot: Slot, value: bytes) -> str | None:
@@ -82,7 +90,7 @@ def _forms(slot: Slot, value: bytes) -> Iterator[str]:
         yield slot.head + _binary(slot, value)
     for head in dict.fromkeys((slot.head, slot.untagged)) if text is not None else ():
         yield from (head + each for each in _texts(slot, text or ""))
-    yield f"{slot.untagged}!!binary {b64encode(value).decode()}"
+    yield f"{slot.untagged}!!binary {b64encode(value).decode()}{slot.tail}"
 
 
 def _json_forms(slot: Slot, text: str | None) -> Iterator[str]:
@@ -109,7 +117,7 @@ def _texts(slot: Slot, text: str) -> Iterator[str]:
     elif not slot.style:
         yield text
         yield write_value(text.encode(), slot.indent).replace("\n", slot.line_end)
-    yield double_quoted(text)
+    yield double_quoted(text) + slot.tail
 
 
 def _blocks(slot: Slot, text: str) -> Iterator[str]:
@@ -156,4 +164,4 @@ def _binary(slot: Slot, value: bytes) -> str:
     if slot.style in ("|", ">") and encoded:
         lines = [encoded[start : start + _BASE64_LINE] for start in range(0, len(encoded), _BASE64_LINE)]
         return _block(slot, slot.style, "\n".join(lines), "\n")
-    return encoded if slot.style == "" else double_quoted(encoded)
+    return (encoded if slot.style == "" else double_quoted(encoded)) + slot.tail

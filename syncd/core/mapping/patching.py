@@ -139,8 +139,8 @@ class _File:
         if self._is_alone(site, start + len(written)):
             yield (Splice(*text.lines(text.index(site.mark), start + len(written)), ""),)
         if isinstance(node, Scalar) or text.json or not has_comment(source):
-            null = slot_of(text, node, site).untagged + _NULL + source[len(written) :]
-            yield (replacement(text, node, null),)
+            slot = slot_of(text, node, site)
+            yield (replacement(text, node, slot.untagged + _NULL + slot.tail),)
 
     def _is_alone(self, site: Site, end: int) -> bool:
         """Tell whether an entry has lines of its own, other entries beside it, and no comment that speaks of it."""

@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from itertools import starmap
 from typing import Final, NamedTuple
 
 from syncd.core.mapping.findings import Findings
-from syncd.core.mapping.forms import Slot, form, literal_form
+from syncd.core.mapping.forms import Slot, form, literal_form, tail_of
 from syncd.core.mapping.json_reader import read_json
 from syncd.core.mapping.json_text import JsonWriter
 from syncd.core.mapping.limits import Budget
 from syncd.core.mapping.nodes import Fault, List, Map, Node, Scalar
-from syncd.core.mapping.sites import Site, Text, Unclear
+from syncd.core.mapping.sites import Site, Text
 
 _COMMENT: Final = re.compile(r"(?:^|\s)#")
 _STEP: Final = 2
@@ -31,17 +31,27 @@ Way = tuple[Splice, ...]
 
 
 class _Unfit(Exception):
-    """This way does not lead there."""
+    """The new value has another shape than this way can write."""
 
 
 def slot_of(text: Text, node: Node, site: Site, *, item: bool = False, flow: bool = False) -> Slot:
     """Describe the place of a node. Raises Unclear."""
     start, end = text.span(node)
     head = text.head(start)
-    style, tag = (node.style or "", node.tag) if isinstance(node, Scalar) else ("", node.tag)
-    indent = " " * (site.mark.column + _STEP)
+    style = (node.style or "") if isinstance(node, Scalar) else ""
     body = text.text[start + len(head) : end]
-    return Slot(head, body, style, tag, indent, text.line_end, site.flow or flow, text.json, item)
+    return Slot(
+        head=head,
+        body=body,
+        style=style,
+        tag=node.tag,
+        indent=" " * (site.mark.column + _STEP),
+        line_end=text.line_end,
+        tail=tail_of(style, body),
+        flow=site.flow or flow,
+        json=text.json,
+        item=item,
+    )
 
 
 def has_comment(part: str) -> bool:
@@ -55,18 +65,14 @@ def whole_ways(text: Text, site: Site, value: bytes) -> Iterator[Way]:
     assert isinstance(node, List | Map)
     new = _canonical(value)
     if new is not None:
-        try:
+        with suppress(_Unfit):
             yield tuple(_parts(text, site, node, new, flow=False))
-        except _Unfit:
-            pass
     start, end = text.span(node)
     if not text.json and has_comment(text.text[start:end]):
         return
     if isinstance(node, List) and isinstance(new, List):
-        try:
+        with suppress(_Unfit):
             yield (_list(text, site, node, new),)
-        except _Unfit:
-            pass
     slot = slot_of(text, node, site)
     if new is not None:
         yield (replacement(text, node, " ".join([*slot.head.split(), value.decode()])),)

@@ -84,7 +84,10 @@ def test_everything_at_one_glance() -> None:
         ({"orders": Ordered("Ana", "a demo")}, "orders   paused by Ana: a demo; nothing is written"),
         ({"orders": Ordered(approved="12", approved_by="Ana")}, "orders   plan 12 is approved by Ana"),
         ({"foreign": 2}, "store    Consul 1.17.0 at http://c:8500; config: 3 marked, 2 foreign"),
-        ({"drift": Drift(True, 12, tuple("abcdefghij"))}, "drift    12 keys: a, b, c, d, e, f, g, h, i, j and 2 more"),
+        (
+            {"drift": Drift(True, 12, tuple("abcdefghij"))},
+            "drift    12 keys: a, b, c, d, e, f, g, h, i, j and 2 more; syncd drift --address c:8500 shows more",
+        ),
         ({"drift": Drift(False), "base": "none"}, "drift    nothing is applied"),
         (
             {"drift": Drift(False), "base": "marks"},
