@@ -100,7 +100,7 @@ async def _find(parts: Parts, held: Held, tip: Revision | None) -> tuple[Drifted
 
 async def _patch(parts: Parts, found: tuple[Drifted, ...], tip: Revision) -> Patch:
     contents = await parts.source.contents(tip.commit.id, patchable(found))
-    return make_patch(found, contents, tip.tree.rules, parts.source.path)
+    return make_patch(found, contents, tip.tree, parts.source.path)
 
 
 def _found(settings: Settings, record: Record | None, found: tuple[Drifted, ...]) -> Found:

@@ -1,7 +1,8 @@
 """Keeping drift: what differs from the applied commit, where the files say it, and the patch that brings it there."""
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -10,8 +11,10 @@ from syncd.core.drift import drifted
 from syncd.core.keys import join
 from syncd.core.live import Entry
 from syncd.core.mapping.patching import patch
-from syncd.core.rules import Rules
+from syncd.core.tree import Tree
 from syncd.core.unified import file_patch
+
+_WOULD_SHOW: Final = "a secret stands beside it, and the lines around a change would show it"
 
 Keys = Mapping[str, DesiredKey]
 
@@ -96,17 +99,62 @@ def patchable(found: Iterable[Drifted]) -> Mapping[str, list[Drifted]]:
     return files
 
 
-def make_patch(found: Iterable[Drifted], contents: Mapping[str, bytes], rules: Rules, root: str) -> Patch:
+def make_patch(found: Iterable[Drifted], contents: Mapping[str, bytes], tree: Tree, root: str) -> Patch:
     """Bring live values into the newest commit's files; ``root`` is the tree's path in the repository."""
     found = tuple(found)
     left = [Unpatched(each, why) for each in found if (why := _hindrance(each))]
     parts: list[bytes] = []
     for path, keys in sorted(patchable(found).items()):
-        content = contents[path]
-        patched = patch(path, content, rules.policy(path), {each.key: each.live for each in keys})
-        left += [Unpatched(each, patched.refused[each.key]) for each in keys if each.key in patched.refused]
-        parts.append(file_patch(join(root, path).encode(errors="surrogateescape"), content, patched.content))
+        made = _File(path, contents[path], tree, join(root, path)).patch(keys)
+        left += made.left
+        parts.append(made.text)
     return Patch(b"".join(parts), tuple(left))
+
+
+class _File:
+    """One file of the newest commit; ``full`` is its path in the repository."""
+
+    def __init__(self, path: str, content: bytes, tree: Tree, full: str) -> None:
+        self._path = path
+        self._content = content
+        self._policy = tree.rules.policy(path)
+        self._full = full.encode(errors="surrogateescape")
+        self._hidden = _secret_lines(tree.files[path].keys, content)
+
+    def patch(self, keys: Sequence[Drifted]) -> Patch:
+        """Write what can be written without showing a secret on the lines around."""
+        whole = self._patch(keys)
+        return whole if whole is not None else self._apart(keys)
+
+    def _apart(self, keys: Sequence[Drifted]) -> Patch:
+        """Take one key after the other, but for those beside a secret."""
+        made = Patch(b"", ())
+        taken: list[Drifted] = []
+        beside: list[Unpatched] = []
+        for each in keys:
+            trial = self._patch([*taken, each])
+            if trial is None:
+                beside.append(Unpatched(each, _WOULD_SHOW))
+            else:
+                made = trial
+                taken.append(each)
+        return Patch(made.text, (*made.left, *beside))
+
+    def _patch(self, keys: Sequence[Drifted]) -> Patch | None:
+        content, refused = patch(self._path, self._content, self._policy, {each.key: each.live for each in keys})
+        text = file_patch(self._full, self._content, content, self._hidden)
+        left = tuple(Unpatched(each, refused[each.key]) for each in keys if each.key in refused)
+        return None if text is None else Patch(text, left)
+
+
+def _secret_lines(keys: Keys, content: bytes) -> Container[int]:
+    """Name the lines, from 0, on which secrets may stand: each from its key to the next one."""
+    places = sorted({said.line for said in keys.values()})
+    following = dict(pairwise([*places, content.count(b"\n") + 2]))
+    spans = [range(said.line - 1, following[said.line] - 1) for said in keys.values() if said.secret]
+    if spans and b"\r" in content.replace(b"\r\n", b""):
+        return range(len(content))  # YAML counts other lines than git
+    return frozenset(line for span in spans for line in span)
 
 
 def _hindrance(each: Drifted) -> str:

@@ -1,30 +1,44 @@
 """Two states of a file as a patch that ``git apply`` takes, written as ``git diff`` writes it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Final
 
 _CONTEXT: Final = 3
+_LEAST_CONTEXT: Final = 1
+"""Without any, git apply does not know where a hunk belongs."""
+_Step = tuple[str, int, int, int, int]
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _NO_END: Final = b"\n\\ No newline at end of file\n"
 _UNSAFE: Final = re.compile(rb"[^ !#-\[\]-~]")
 _ESCAPES: Final = {ord(char): f"\\{letter}" for char, letter in zip('\a\b\t\n\v\f\r"\\', 'abtnvfr"\\', strict=True)}
 
 
-def file_patch(path: bytes, old: bytes, new: bytes | None) -> bytes:
-    """Write what leads from one content to another; None: the file is gone. ``path`` is from the repository's root."""
+def file_patch(path: bytes, old: bytes, new: bytes | None, hidden: Container[int] = ()) -> bytes | None:
+    """Write what leads from one content to another; None: the file is gone. ``path`` is from the repository's root.
+
+    ``hidden`` lines of the old content, counted from 0, are not shown: there is less context beside them, and no patch
+    (None) where they would have to be shown all the same.
+    """
+    lines, after = _LINE.findall(old), _LINE.findall(new or b"")
+    matcher = SequenceMatcher(None, lines, after)
+    for context in (_CONTEXT, _LEAST_CONTEXT):
+        groups = list(matcher.get_grouped_opcodes(context))
+        if not any(line in hidden for group in groups for line in range(group[0][1], group[-1][2])):
+            hunks = b"".join(part for group in groups for part in _hunk(group, lines, after))
+            return _head(path, gone=new is None, changed=bool(hunks)) + hunks
+    return None
+
+
+def _head(path: bytes, *, gone: bool, changed: bool) -> bytes:
     before, after = _name(b"a/" + path), _name(b"b/" + path)
-    head = b"diff --git %b %b\n" % (before, after)
-    if new is None:
-        head += b"deleted file mode 100644\n"
-    hunks = b"".join(_hunks(_LINE.findall(old), _LINE.findall(new or b"")))
-    if not hunks:
-        return head if new is None else b""
     # A name with a space ends in a tab, so that no date is read from it.
     tab = b"\t" if b" " in path else b""
-    target = b"/dev/null" if new is None else after + tab
-    return head + b"--- %b%b\n+++ %b\n" % (before, tab, target) + hunks
+    first = b"diff --git %b %b\n" % (before, after)
+    mode = b"deleted file mode 100644\n" if gone else b""
+    names = b"--- %b%b\n+++ %b\n" % (before, tab, b"/dev/null" if gone else after + tab)
+    return (first + mode if gone or changed else b"") + (names if changed else b"")
 
 
 def _name(path: bytes) -> bytes:
@@ -39,16 +53,14 @@ def _escape(found: re.Match[bytes]) -> bytes:
     return _ESCAPES.get(byte, f"\\{byte:03o}").encode()
 
 
-def _hunks(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
-    for group in SequenceMatcher(None, old, new).get_grouped_opcodes(_CONTEXT):
-        (_, first, _, onto, _), (_, _, last, _, end) = group[0], group[-1]
-        yield b"@@ -%b +%b @@\n" % (_range(first, last), _range(onto, end))
-        for tag, i, j, k, m in group:
-            if tag == "equal":
-                yield from _lines(b" ", old[i:j])
-            else:
-                yield from _lines(b"-", old[i:j])
-                yield from _lines(b"+", new[k:m])
+def _hunk(group: Sequence[_Step], old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
+    yield b"@@ -%b +%b @@\n" % (_range(group[0][1], group[-1][2]), _range(group[0][3], group[-1][4]))
+    for tag, i, j, k, m in group:
+        if tag == "equal":
+            yield from _lines(b" ", old[i:j])
+        else:
+            yield from _lines(b"-", old[i:j])
+            yield from _lines(b"+", new[k:m])
 
 
 def _lines(sign: bytes, lines: Sequence[bytes]) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import re
 import textwrap
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json.encoder import encode_basestring
 from typing import Final
 
@@ -52,19 +52,25 @@ def tail_of(style: str, body: str) -> str:
     return header[1] + body[len(body.rstrip()) :] if header else ""
 
 
-def form(slot: Slot, value: bytes) -> str | None:
-    """Write a value for a slot; None where there is no way."""
-    return _sound(_forms(slot, value), slot, value)
+def forms(slot: Slot, value: bytes) -> Iterator[str]:
+    """Write a value for a slot: as what is there, and on one line.
+
+    A block may not fit between what stands around it: a comment on the same line, the end of the file.
+    """
+    for fitting in (slot, replace(slot, style='"')):
+        written = _sound(_forms(fitting, value), fitting, value)
+        if written is not None:
+            yield written
 
 
 def literal_form(slot: Slot, literal: str, text: str | None) -> str | None:
     """Write what compact JSON holds as ``literal``; ``text`` is its content where it is a string."""
-    forms = [slot.untagged + literal] if text is None or slot.json else _forms(slot, text.encode())
-    return _sound(forms, slot, literal.encode())
+    written = [slot.untagged + literal] if text is None or slot.json else _forms(slot, text.encode())
+    return _sound(written, slot, literal.encode())
 
 
-def _sound(forms: Iterable[str], slot: Slot, value: bytes) -> str | None:
-    return next((each for each in forms if _reads_back(each, slot, value)), None)
+def _sound(written: Iterable[str], slot: Slot, value: bytes) -> str | None:
+    return next((each for each in written if _reads_back(each, slot, value)), None)
 
 
 def _reads_back(text: str, slot: Slot, value: bytes) -> bool:

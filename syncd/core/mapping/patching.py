@@ -4,7 +4,6 @@ What is written is read back: a patched file yields exactly the values that were
 from before. What cannot be written so is refused, key by key.
 """
 
-import dataclasses
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 
 from syncd.core.desired import Policy
 from syncd.core.mapping.file import EXTENSIONS, nodes_of, read
-from syncd.core.mapping.forms import form
+from syncd.core.mapping.forms import forms
 from syncd.core.mapping.nodes import Map, Scalar
 from syncd.core.mapping.sites import Site, Sites, Text, Unclear
 from syncd.core.mapping.wholes import Splice, Way, has_comment, replacement, slot_of, whole_ways
@@ -123,12 +122,8 @@ class _File:
             return
 
     def _scalar(self, site: Site, value: bytes) -> Iterator[Way]:
-        slot = slot_of(self._text, site.node, site)
-        # A block may not fit between what stands around it: a comment on the same line, the end of the file.
-        for fitting in (slot, dataclasses.replace(slot, style='"')):
-            written = form(fitting, value)
-            if written is not None:
-                yield (Splice(*self._text.span(site.node), written),)
+        for written in forms(slot_of(self._text, site.node, site), value):
+            yield (Splice(*self._text.span(site.node), written),)
 
     def _deletes(self, site: Site) -> Iterator[Way]:
         """Take out the whole entry where nothing else stands on its lines; null says the same anywhere."""

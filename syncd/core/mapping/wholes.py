@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from syncd.core.mapping.findings import Findings
-from syncd.core.mapping.forms import Slot, form, literal_form, tail_of
+from syncd.core.mapping.forms import Slot, forms, literal_form, tail_of
 from syncd.core.mapping.json_reader import read_json
 from syncd.core.mapping.json_text import JsonWriter
 from syncd.core.mapping.limits import Budget
@@ -76,8 +76,7 @@ def whole_ways(text: Text, site: Site, value: bytes) -> Iterator[Way]:
     slot = slot_of(text, node, site)
     if new is not None:
         yield (replacement(text, node, " ".join([*slot.head.split(), value.decode()])),)
-    written = form(slot, value)
-    if written is not None:
+    for written in forms(slot, value):
         yield (replacement(text, node, written),)
 
 

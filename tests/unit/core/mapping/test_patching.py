@@ -3,7 +3,6 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping
-from textwrap import dedent
 from typing import NamedTuple
 
 import pytest
@@ -16,16 +15,17 @@ from syncd.core.tree import parse_file
 
 Edits = Mapping[str, bytes | None]
 
+PLAIN = Policy()
 INDEX = Policy(lists="index")
 
 
-def values(path: str, content: bytes, policy: Policy = Policy()) -> dict[str, bytes]:
+def values(path: str, content: bytes, policy: Policy = PLAIN) -> dict[str, bytes]:
     file = parse_file(path, content, policy, "")
     assert not [problem for problem in file.problems if problem.severity == "error"], file.problems
     return {key: said.value for key, said in file.keys.items()}
 
 
-def patched(text: str, edits: Mapping[str, str | bytes | None], path: str = "f.yaml", policy: Policy = Policy()) -> str:
+def patched(text: str, edits: Mapping[str, str | bytes | None], path: str = "f.yaml", policy: Policy = PLAIN) -> str:
     """Patch a file; see that nothing was refused and that it gives what was wanted."""
     wanted = {key: value.encode() if isinstance(value, str) else value for key, value in edits.items()}
     content, refused = patch(path, text.encode(), policy, wanted)
@@ -36,7 +36,7 @@ def patched(text: str, edits: Mapping[str, str | bytes | None], path: str = "f.y
     return content.decode()
 
 
-def refusal(text: str, edits: Edits, path: str = "f.yaml", policy: Policy = Policy()) -> Mapping[str, str]:
+def refusal(text: str, edits: Edits, path: str = "f.yaml", policy: Policy = PLAIN) -> Mapping[str, str]:
     """Patch a file; see that nothing was changed and return the reasons."""
     content, refused = patch(path, text.encode(), policy, edits)
     assert content == text.encode()
@@ -168,6 +168,7 @@ def test_a_deleted_key_that_would_uncover_a_merged_one_becomes_null() -> None:
         ("a: [x, {b: 1}]", '["x","y"]', 'a: ["x","y"]'),
         ("a: [x]", '["x", "y"]', 'a: "[\\"x\\", \\"y\\"]"'),
         ("a: [x]", "plain", "a: plain"),
+        ("a: [x]  # why", "two\nlines", 'a: "two\\nlines"  # why'),
         ("a: [x]", b"\xff", "a: !!binary /w=="),
         ("a:\n  - x  # first\n  - y", '["x","z"]', "a:\n  - x  # first\n  - z"),
         ("a:\n- x\n- y", '["x","q","y"]', "a:\n- x\n- q\n- y"),
@@ -339,7 +340,7 @@ YAML_LIKE = st.text(alphabet="ab01:-?[]{}&*!|>'\"#<~ \n", max_size=40)
         st.sampled_from(["a: &a x", "b: *a", "<<: {p: 1}", "c: [*a]", "d: !json {e: *a}"]) | YAML_LIKE, max_size=5
     ),
     st.data(),
-    st.sampled_from([Policy(), INDEX]),
+    st.sampled_from([PLAIN, INDEX]),
 )
 def test_whatever_the_file_a_patch_gives_what_was_wanted_or_says_that_it_does_not(
     lines: list[str], data: st.DataObject, policy: Policy
