@@ -63,10 +63,10 @@ def forms(slot: Slot, value: bytes) -> Iterator[str]:
             yield written
 
 
-def literal_form(slot: Slot, literal: str, text: str | None) -> str | None:
+def literal_form(slot: Slot, literal: str, text: str | None) -> str:
     """Write what compact JSON holds as ``literal``; ``text`` is its content where it is a string."""
     written = [slot.untagged + literal] if text is None or slot.json else _forms(slot, text.encode())
-    return _sound(written, slot, literal.encode())
+    return _sound(written, slot, literal.encode()) or literal
 
 
 def _sound(written: Iterable[str], slot: Slot, value: bytes) -> str | None:

@@ -136,9 +136,9 @@ def _list(text: Text, site: Site, old: List, new: List) -> Splice:
         raise _Unfit
     start, end = text.span(old)
     flow, whole = text.is_flow(old), text.text
-    between = whole[spans[0][1] : spans[1][0]] if len(spans) > 1 else None
-    if between is None:
-        between = ", " if flow else f"{text.line_end}{' ' * old.start_mark.column}- "
+    between = ", " if flow else f"{text.line_end}{' ' * old.start_mark.column}- "
+    if len(spans) > 1:
+        between = whole[spans[0][1] : spans[1][0]]
     known = {_json(item): whole[slice(*span)] for item, span in zip(old.items, spans, strict=True)}
     last = old.items[-1]
     items = [known.get(_json(item)) or _item(text, site, last, item, flow=flow, added=True) for item in new.items]
@@ -146,12 +146,9 @@ def _list(text: Text, site: Site, old: List, new: List) -> Splice:
 
 
 def _item(text: Text, site: Site, old: Node, new: Node, *, flow: bool, added: bool = False) -> str:
-    """Write a scalar in the style of another one. Raises _Unfit."""
+    """Write a scalar in the style of another one."""
     assert isinstance(new, Scalar)
     slot = slot_of(text, old, site, item=True, flow=flow)
     if added:
         slot = replace(slot, head="", tag=None)
-    written = literal_form(slot, _json(new).decode(), new.value if new.style else None)
-    if written is None:
-        raise _Unfit
-    return written
+    return literal_form(slot, _json(new).decode(), new.value if new.style else None)

@@ -167,6 +167,7 @@ def test_a_deleted_key_that_would_uncover_a_merged_one_becomes_null() -> None:
         ("a: [x, {b: 1}]", '["x",{"c":2}]', 'a: ["x",{"c":2}]'),
         ("a: [x, {b: 1}]", '["x","y"]', 'a: ["x","y"]'),
         ("a: [x]", '["x", "y"]', 'a: "[\\"x\\", \\"y\\"]"'),
+        ("a: [x, y]", '[["x"],"y"]', 'a: [["x"],"y"]'),
         ("a: [x]", "plain", "a: plain"),
         ("a: [x]  # why", "two\nlines", 'a: "two\\nlines"  # why'),
         ("a: [x]", b"\xff", "a: !!binary /w=="),
