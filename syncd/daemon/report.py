@@ -10,6 +10,7 @@ from syncd.core.errors import Conflict, Kind, StateError, SyncdError
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
 from syncd.daemon.reconciler import Outcome
+from syncd.daemon.standing import standing
 from syncd.log import get_logger
 
 log = get_logger(__name__)
@@ -44,10 +45,19 @@ class Report:
         self._told: dict[str, str] = {}
         self._edits: tuple[str, ...] = ()
         self._drift: dict[str, str] = {}
+        self._outcome: Outcome | None = None
+        self._source_error: SyncdError | None = None
+        self._store_error: SyncdError | None = None
+        self._journal_error: SyncdError | None = None
+
+    @property
+    def standing(self) -> str:
+        """How the daemon stands after the last pass, in one line."""
+        return standing(self._outcome, self._store_error, self._source_error, self._journal_error)
 
     def outcome(self, outcome: Outcome) -> None:
         """Tell how a pass ended."""
-        plan = outcome.plan
+        plan, self._outcome = outcome.plan, outcome
         self._reported(outcome)
         if outcome.healed and plan is not None:
             self._healed(plan)
@@ -73,6 +83,7 @@ class Report:
 
     def source_error(self, error: SyncdError | None) -> None:
         """Tell what is wrong with the desired state when it begins; None: nothing is."""
+        self._source_error = error
         if error is not None:
             self._once("source", str(error), lambda: self._error(error))
         elif self._told.pop("source", None):
@@ -80,6 +91,7 @@ class Report:
 
     def store_error(self, error: SyncdError | None) -> None:
         """Tell what keeps a pass from its end when it begins; None: nothing does."""
+        self._store_error = error
         if error is not None:
             self._once("store", f"{type(error).__name__} {error}", lambda: self._error(error))
         elif not self._told.pop("store", "Conflict").startswith("Conflict"):
@@ -87,6 +99,7 @@ class Report:
 
     def journal_error(self, error: StateError | None) -> None:
         """Tell what keeps changes from subscribers when it begins; None: nothing does."""
+        self._journal_error = error
         if error is not None:
             self._once("journal", str(error), lambda: self._error(error))
         elif self._told.pop("journal", None):
