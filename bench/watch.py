@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from syncd.core.mirror import Observed  # noqa: E402  # the path is set above
 from syncd.core.shards import Cover, Shard, cut  # noqa: E402
 from syncd.daemon.observer import CUT_INTO, Observer  # noqa: E402
+from syncd.daemon.service import Service  # noqa: E402
 from syncd.daemon.survey import Held  # noqa: E402
 from syncd.store.answers import FOUND  # noqa: E402
 from syncd.wiring import boot_time, open_parts  # noqa: E402
@@ -145,7 +146,13 @@ async def syncd(folder: Path, agent: ConsulAgent, times: Times) -> AsyncIterator
     settings = settings_of(seed_repository(folder / "repository"), agent.address, PREFIX, folder / "home")
     async with open_parts(settings, {}, stateful=True) as parts:
         held = await parts.survey.hold()
-        observer = Stamping(parts.store, parts.survey, clock=boot_time, draw=random.random)
+        observer = Stamping(
+            parts.store,
+            parts.survey,
+            pulse=Service({}, clock=time.monotonic).pulse,
+            clock=boot_time,
+            draw=random.random,
+        )
         observer.times = times
         task = asyncio.create_task(observer.run(lambda: None, lambda: None))
         observer.follow(held)

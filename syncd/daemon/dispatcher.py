@@ -14,6 +14,7 @@ from syncd.core.event import Event, limit
 from syncd.core.subscriber import Subscriber
 from syncd.daemon.line import Line, Standings, defined, target_of
 from syncd.daemon.messages import Audience, Messages, Wanted
+from syncd.daemon.service import Pulse
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message, Result, Sender
 from syncd.fanout.tables import Delivery, Standing
@@ -97,9 +98,11 @@ class Dispatcher:
                 await self._drop(name)
                 self._take_up(subscriber)
 
-    async def run(self) -> None:
+    async def run(self, pulse: Pulse | None = None) -> None:
         """Try again those whose time has come, for ever."""
         while True:
+            if pulse is not None:
+                pulse.tick(_ROUND_SECONDS)
             self._wake.clear()
             pause = self._try_due(self._now())
             with suppress(TimeoutError):

@@ -8,6 +8,7 @@ from syncd.core.errors import Conflict, SyncdError
 from syncd.core.lease import LeaseEvent, LeaseState, holder_of, move
 from syncd.core.live import Entry
 from syncd.core.timing import Term
+from syncd.daemon.service import Pulse
 from syncd.daemon.state import State
 from syncd.log import get_logger
 from syncd.store.store import Store
@@ -78,9 +79,11 @@ class Lease:
         if self.state is LeaseState.LEADING and not ours:
             self._doubt.set()
 
-    async def keep(self, lost: Callable[[], None]) -> None:
+    async def keep(self, lost: Callable[[], None], pulse: Pulse | None = None) -> None:
         """Renew for ever, a third of the time to live apart; ``lost`` is called when the lead has gone."""
         while True:
+            if pulse is not None:
+                pulse.tick(self._ttl * 2 / 3)  # a renewal takes a third at most, and so does the wait after it
             due = self._clock() + self._ttl / 3
             self._doubt.clear()
             if await self.renew():

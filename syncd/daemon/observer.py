@@ -8,6 +8,7 @@ from syncd.core.burst import Burst
 from syncd.core.errors import SyncdError
 from syncd.core.mirror import Observed
 from syncd.core.shards import Cover, Shard, cut, is_crowded, is_watchable
+from syncd.daemon.service import QUERY_SECONDS, Pulse
 from syncd.daemon.survey import Held, Survey
 from syncd.daemon.watch import Watch
 from syncd.log import get_logger
@@ -35,9 +36,18 @@ class Observer:
     seconds and goes on through suspends, ``draw`` random numbers in [0, 1).
     """
 
-    def __init__(self, store: Store, survey: Survey, *, clock: Callable[[], float], draw: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        survey: Survey,
+        *,
+        pulse: Callable[[str], Pulse],
+        clock: Callable[[], float],
+        draw: Callable[[], float],
+    ) -> None:
         self._store = store
         self._survey = survey
+        self._pulse = pulse
         self._clock = clock
         self._draw = draw
         self._held: Held | None = None
@@ -146,17 +156,26 @@ class Observer:
             self._watches[shard] = group.create_task(self._watch(shard))
 
     async def _watch(self, shard: Shard) -> None:
-        watch = Watch(self._store, self._survey, shard, self, gate=self._gate, clock=self._clock, draw=self._draw)
-        await watch.run()
+        pulse = self._pulse(f"watch of {shard.prefix!r}")
+        watch = Watch(
+            self._store, self._survey, shard, self, gate=self._gate, pulse=pulse, clock=self._clock, draw=self._draw
+        )
+        try:
+            await watch.run()
+        finally:
+            pulse.rest()  # it ends when its part is empty, or is cut anew
         del self._watches[shard]
         self._cover.remove(shard)
 
     async def _sweep(self) -> None:
         """Look now and then for keys that came up where no watch looks."""
-        pause = SWEEP_SECONDS
+        pause, pulse = SWEEP_SECONDS, self._pulse("sweep")
         while True:
+            pulse.tick(pause)
             await asyncio.sleep(pause)
+            pulse.rest()
             held = await self.held()
+            pulse.tick(QUERY_SECONDS)
             if self._cover.whole:
                 continue
             began = self._clock()

@@ -10,6 +10,7 @@ from syncd.core.live import Entry
 from syncd.core.mirror import Observed
 from syncd.core.shards import WHOLE, Shard, cut, span
 from syncd.core.timing import backoff
+from syncd.daemon.service import QUERY_SECONDS, Pulse
 from syncd.daemon.survey import Held, Survey
 from syncd.log import get_logger
 from syncd.store.store import Store
@@ -64,6 +65,7 @@ class Watch:
         listener: Listener,
         *,
         gate: asyncio.Semaphore,
+        pulse: Pulse,
         clock: Callable[[], float],
         draw: Callable[[], float],
     ) -> None:
@@ -72,6 +74,7 @@ class Watch:
         self._shard = shard
         self._listener = listener
         self._gate = gate
+        self._pulse = pulse
         self._clock = clock
         self._draw = draw
         self._known: dict[Shard, int] = {}
@@ -80,7 +83,7 @@ class Watch:
         """Follow until no key is left: the watch would then wake on its neighbours' writes."""
         failures, over = 0, False
         while not over:
-            held = await self._listener.held()
+            held = await self._held()
             try:
                 over = await self._follow(held)
                 failures = 0
@@ -99,7 +102,7 @@ class Watch:
             sent = self._clock()
             index, answers = await self._wait(held, cursor)
             answered = self._clock()
-            if await self._listener.held() is not held:
+            if await self._held() is not held:
                 return False
             changed = await self._merge(held, answers)
             cursor, seen = cursor.observe(index, early=answered - sent < WAIT_SECONDS, contradicted=changed is None)
@@ -120,9 +123,11 @@ class Watch:
         if self._shard == WHOLE or self._shard.exact or (weight <= HEAVY and not borrowed):
             answer = await self._read(self._shard, cursor.index)
             return answer.at, [answer]
+        self._pulse.tick(QUERY_SECONDS)
         moved = await self._store.moved(self._shard.prefix, cursor.index, wait=WAIT_SECONDS)
         if moved <= cursor.index:
             return moved, []
+        self._pulse.rest()
         async with self._gate:  # after a full read, or an apply of many keys, every shard comes here at once
             if weight > HEAVY:
                 return moved, await self._search(held, moved)
@@ -135,6 +140,7 @@ class Watch:
         parts = cut(held.mirror.keys()[low:high], PARTS)
         if WHOLE in parts:  # too many branches at once
             return [await self._read(self._shard, 0)]
+        self._pulse.tick(QUERY_SECONDS)
         indexes = await asyncio.gather(*(self._store.moved(part.prefix) for part in parts))
         pairs = zip(parts, indexes, strict=True)
         news = [part for part, index in pairs if index > self._known.get(part, held.listed)]
@@ -144,7 +150,14 @@ class Watch:
         self._known.update((answer.shard, answer.at) for answer in answers)
         return answers
 
+    async def _held(self) -> Held:
+        self._pulse.rest()
+        held = await self._listener.held()
+        self._pulse.tick(QUERY_SECONDS)
+        return held
+
     async def _read(self, shard: Shard, index: int) -> Answer:
+        self._pulse.tick(QUERY_SECONDS)
         found, at = await self._store.watch_prefix(shard.prefix, index, exact=shard.exact, wait=WAIT_SECONDS)
         return Answer(shard, found, at)
 

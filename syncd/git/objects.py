@@ -7,7 +7,7 @@ cannot notice is another repository in the same place, so the process is started
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Final
 
@@ -39,7 +39,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Objects:
-    """Reads a repository's objects; ``asked`` counts the requests made so far."""
+    """Reads a repository's objects; ``asked`` counts the requests made so far, ``alive`` is called as git answers."""
 
     def __init__(self, repository: Repository, git: Git) -> None:
         self._repository = repository
@@ -47,17 +47,20 @@ class Objects:
         self._lock = asyncio.Lock()
         self._batch: _Batch | None = None
         self.asked = 0
+        self.alive: Callable[[], None] = lambda: None
 
     async def read(self, names: Sequence[str]) -> AsyncGenerator[Found | Missing, None]:
         """Answer each name in order; names are anything that git resolves. Leave it only by ``aclosing``."""
         async with self._lock:
             done, died_at = 0, -1
             while done < len(names):
+                self._answered()
                 try:
                     async with aclosing(self._answers(names[done:])) as answers:
                         async for answer in answers:
                             done += 1
                             self.asked += 1
+                            self._answered()
                             yield answer
                 except EOFError as error:
                     if died_at == done:
@@ -117,8 +120,11 @@ class Objects:
         if self._batch is not None and (self._batch.place != place or self._batch.ended):
             await self._stop()
         if self._batch is None:
-            self._batch = _Batch(place, await self._git.start("cat-file", "--batch"))
+            self._batch = _Batch(place, await self._git.start("cat-file", "--batch"), self._answered)
         return self._batch
+
+    def _answered(self) -> None:
+        self.alive()
 
     async def _stop(self) -> None:
         batch, self._batch = self._batch, None
@@ -153,11 +159,12 @@ class Objects:
 class _Batch:
     """A running process; ``place`` identifies the folder it was started for."""
 
-    def __init__(self, place: tuple[int, int], process: asyncio.subprocess.Process) -> None:
+    def __init__(self, place: tuple[int, int], process: asyncio.subprocess.Process, alive: Callable[[], None]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self.place = place
         self._process = process
+        self._alive = alive
         self._stdin, self._stdout = process.stdin, process.stdout
         self._complaints = deque[bytes](maxlen=4)
         self._listener = asyncio.create_task(self._listen())
@@ -204,6 +211,7 @@ class _Batch:
             if not chunk:
                 raise asyncio.IncompleteReadError(b"", left)
             left -= len(chunk)
+            self._alive()
         return None
 
     async def _listen(self) -> None:

@@ -1,7 +1,7 @@
 """One branch of one repository as the source of a tree."""
 
 import os
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Self
 
@@ -96,12 +96,17 @@ class Source:
         """Count the commits that lead from one commit to a descendant; None where git cannot tell."""
         return await self._history.distance(held, target)
 
-    def follow(self, *, worktree: bool = False, every: float = RESCAN) -> AsyncGenerator[None, None]:
+    def follow(
+        self, *, worktree: bool = False, every: float = RESCAN, alive: Callable[[], None] | None = None
+    ) -> AsyncGenerator[None, None]:
         """Yield once, then after every possible change of the branch or of files on disk.
 
         What changed, if anything, tell ``tip``, ``uncommitted`` and ``read_worktree``. A look every few seconds
-        (``worktree``: at the files too) stands in where notifications do not arrive.
+        (``worktree``: at the files too) stands in where notifications do not arrive. ``alive`` is called as git
+        answers, whoever asked it: at least once for each look, unless git hangs.
         """
+        if alive is not None:
+            self._objects.alive = alive
         watches = [watch_refs(self._facts, self.branch)]
         if not self.bare:
             watches.append(watch_files(self.repository / self.path))

@@ -10,6 +10,7 @@ from syncd.core.live import Entry
 from syncd.core.mirror import Mirror, Observed
 from syncd.core.shards import WHOLE, Shard
 from syncd.daemon import watch
+from syncd.daemon.service import Service
 from syncd.daemon.survey import Held
 from syncd.daemon.watch import WAIT_SECONDS, Watch
 
@@ -96,6 +97,7 @@ async def follow(store: Scripted, listening: Listening, shard: Shard = WHOLE) ->
         shard,
         listening,
         gate=asyncio.Semaphore(),
+        pulse=Service({}, clock=store.clock).pulse("watch"),
         clock=store.clock,
         draw=lambda: 0.0,
     )
