@@ -21,6 +21,7 @@ from syncd.daemon.observer import Observer
 from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
+from syncd.daemon.service import Service
 from syncd.daemon.state import State
 from syncd.daemon.supervisor import Daemon
 from syncd.daemon.survey import Survey
@@ -75,9 +76,9 @@ class Parts(msgspec.Struct, frozen=True):
         return Reconciler(self.store, self.source, self.survey, applier, healer, lease, self.state, now=time.time)
 
     @asynccontextmanager
-    async def daemon(self) -> AsyncIterator[Daemon]:
-        """Make the daemon; its journal is open until the end of the block."""
-        settings = self.settings
+    async def daemon(self, service: Service | None = None) -> AsyncIterator[Daemon]:
+        """Make the daemon; its journal is open until the end of the block. Without ``service`` nobody hears of it."""
+        settings, service = self.settings, service or Service({}, clock=time.monotonic)
         async with AsyncExitStack() as stack:
             journal = Journal.open(settings.state_directory)
             stack.push_async_callback(journal.close)
@@ -95,7 +96,7 @@ class Parts(msgspec.Struct, frozen=True):
                 self.source,
                 self.store,
                 reconciler,
-                Observer(self.store, self.survey, clock=boot_time, draw=random.random),
+                Observer(self.store, self.survey, pulse=service.pulse, clock=boot_time, draw=random.random),
                 Publisher(
                     journal,
                     view,
@@ -107,6 +108,7 @@ class Parts(msgspec.Struct, frozen=True):
                 dispatcher,
                 lease,
                 Report(settings.source.path, self.address),
+                service,
                 worktree=settings.source.worktree,
                 interval=settings.store.reconcile,
                 draw=random.random,

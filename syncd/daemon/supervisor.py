@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from syncd.core import control
@@ -17,6 +18,8 @@ from syncd.daemon.observer import Observer
 from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Outcome, Reconciler
 from syncd.daemon.report import Report
+from syncd.daemon.service import QUERY_SECONDS, Service
+from syncd.git.follow import RESCAN
 from syncd.git.source import Revision, Source
 from syncd.log import get_logger
 from syncd.store.store import Store
@@ -31,6 +34,10 @@ LAST_WRITE_SECONDS: Final = 5.0
 RELEASE_SECONDS: Final = 3.0
 STALLED_SECONDS: Final = 30.0
 """How long at most until the next look whether a person has mended what needs a person."""
+STEP_SECONDS: Final = 600.0
+"""How long one step of a pass may take: reading git and the whole store, or one batch. A list alone may take 300."""
+SCAN_SECONDS: Final = 300.0
+"""How long it may take to look at the files of a work tree."""
 
 
 class Daemon:
@@ -49,6 +56,7 @@ class Daemon:
         dispatcher: Dispatcher,
         lease: Lease,
         report: Report,
+        service: Service,
         *,
         worktree: bool,
         interval: float,
@@ -65,6 +73,8 @@ class Daemon:
         self._interval = interval
         self._draw = draw
         self._report = report
+        self._service = service
+        self._pulse = service.pulse("pass")
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._control: Control | None = None
@@ -84,16 +94,18 @@ class Daemon:
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         return [
             self._follow(),
-            self._lease.keep(self._wake.set),
+            self._lease.keep(self._wake.set, self._service.pulse("lease")),
             self._read_anew(),
             self._observer.run(self._wake.set, self._read_in_full),
-            self._dispatcher.run(),
+            self._dispatcher.run(self._service.pulse("dispatcher")),
             self._watch("control", self._see_control),
             self._watch("revision", self._see_record),
             self._watch("lease", self._see_lease),
         ]
 
     async def _stop(self, passes: asyncio.Task[None], loops: list[asyncio.Task[None]]) -> None:
+        self._service.forget()
+        self._service.pulse("stop").tick(LAST_WRITE_SECONDS + RELEASE_SECONDS)
         for loop in loops:
             loop.cancel()
         self._stopping.set()
@@ -110,6 +122,7 @@ class Daemon:
     async def _pass_for_ever(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
+            self._tick()
             failure: SyncdError | None = None
             outcome: Outcome | None = None
             self._observer.follow(None)
@@ -120,12 +133,16 @@ class Daemon:
                     self._wake.set()  # what waits for an approval is named by the plan that comes next
             except SyncdError as error:
                 failure = error
+            self._tick()
             unpublished = await self._publish(outcome)
             self._observer.follow(self._reconciler.held)
             self._report.store_error(failure)
             self._report.journal_error(unpublished)
             if not self._worktree:
+                self._tick()
                 self._report.edits(await self._edits())
+            self._service.passed(self._report.standing)
+            self._pulse.rest()
             await self._sleep(failure or unpublished)
 
     async def _publish(self, outcome: Outcome | None) -> StateError | None:
@@ -141,6 +158,9 @@ class Daemon:
         if self._publisher.view.ready:
             self._dispatcher.begin(leading=self._lease.leading)
         return None
+
+    def _tick(self, *_: int) -> None:
+        self._pulse.tick(STEP_SECONDS)
 
     async def _sleep(self, error: SyncdError | None) -> None:
         """Wait for the next pass: until something happens, or while something fails, until it is worth a try."""
@@ -165,7 +185,8 @@ class Daemon:
             if self._lease.leading:
                 log.info("somebody moved or deleted the control record; reading the store anew")
             self._reconciler.forget()
-        return await self._reconciler.reconcile(revision, orders)
+        self._tick()
+        return await self._reconciler.reconcile(revision, orders, self._tick)
 
     async def _orders(self) -> Control:
         entry = await self._store.own("control")
@@ -200,7 +221,9 @@ class Daemon:
             return ()  # the pass itself reports what is wrong with the repository
 
     async def _follow(self) -> None:
-        async for _ in self._source.follow(worktree=self._worktree):
+        wait = SCAN_SECONDS if self._worktree else RESCAN
+        alive = partial(self._service.pulse("git").tick, wait)
+        async for _ in self._source.follow(worktree=self._worktree, alive=alive):
             self._wake.set()
 
     async def _read_anew(self) -> None:
@@ -211,7 +234,9 @@ class Daemon:
     async def _watch(self, name: str, see: Callable[[Entry | None, int], None]) -> None:
         """Follow one of syncd's own keys by blocking queries."""
         index, failures = 0, 0
+        pulse = self._service.pulse(f"watch of {name}")
         while True:
+            pulse.tick(QUERY_SECONDS)
             try:
                 entry, found = await self._store.watch_own(name, index)
             except SyncdError as error:
