@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -16,6 +16,7 @@ from syncd.settings.values import Choice, File, Switch
 P = ParamSpec("P")
 R = TypeVar("R")
 _FLAGS: Final = "syncd.flags"
+_READ: Final = "syncd.read"
 
 SOURCE: Final = ("source.repository", "source.path", "store.prefix", "source.branch")
 STORE: Final = ("store.address", "store.token_file", "store.datacenter")
@@ -31,9 +32,11 @@ def with_settings(*names: str) -> Callable[[Callable[Concatenate[Settings, P], R
     def decorate(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
         @wraps(command)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            flags = dict(click.get_current_context().meta.get(_FLAGS, {}))
+            meta = click.get_current_context().meta
+            flags = dict(meta.get(_FLAGS, {}))
             config = flags.pop("config", None)
-            settings = load(flags, os.environ, Path.cwd(), config=config)
+            meta[_READ] = partial(load, flags, os.environ, Path.cwd(), config=config)
+            settings = meta[_READ]()
             quiet = settings.log.level == "info" and "log.level" not in names
             log.configure(settings.log.format, "warning" if quiet else settings.log.level)
             return command(settings, *args, **kwargs)
@@ -45,6 +48,12 @@ def with_settings(*names: str) -> Callable[[Callable[Concatenate[Settings, P], R
         return decorated
 
     return decorate
+
+
+def reader() -> Callable[[], Settings]:
+    """Return what reads the settings of this command again: the same flags and environment, the file as it is then."""
+    read: Callable[[], Settings] = click.get_current_context().meta[_READ]
+    return read
 
 
 def output_option(*formats: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

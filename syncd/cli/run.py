@@ -1,22 +1,28 @@
 """``syncd run``."""
 
 import asyncio
+import faulthandler
 import os
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import click
+from msgspec import Struct
 from msgspec.structs import replace
 
 from syncd import wiring
-from syncd.cli.options import LOG, SOURCE, STORE, with_settings
+from syncd.cli.options import LOG, SOURCE, STORE, reader, with_settings
+from syncd.cli.reloading import run_reloading
 from syncd.cli.running import run as run_to_end
-from syncd.cli.stopping import stoppable
+from syncd.cli.stopping import has_terminal, stoppable
 from syncd.core import keys
 from syncd.core.errors import SyncdError
+from syncd.daemon.service import Service
 from syncd.embedded import server
-from syncd.log import get_logger
+from syncd.log import configure, get_logger
 from syncd.settings import Settings
 from syncd.wiring import Parts
 
@@ -36,24 +42,53 @@ def run(settings: Settings, embedded: bool, embedded_port: int) -> None:
     """Follow the branch and keep the store equal to it, until SIGTERM or Ctrl-C.
 
     Nothing is changed while the tip is invalid, a guard refuses the plan or another node leads; the log says so.
+    SIGHUP reads the settings again, except on a terminal.
     """
-    run_to_end(stoppable(_run(settings, embedded_port if embedded else None)))
+    asked = asyncio.Event()
+    # On a terminal SIGHUP says that it was closed.
+    on_reload = None if has_terminal() else asked.set
+    running = _run(settings, asked, reader(), embedded_port if embedded else None)
+    run_to_end(stoppable(running, reload=on_reload))
 
 
-async def _run(settings: Settings, embedded_port: int | None) -> None:
+async def _run(
+    settings: Settings, asked: asyncio.Event, read: Callable[[], Settings], embedded_port: int | None
+) -> None:
+    faulthandler.enable()  # the watchdog's SIGABRT then leaves in the log where the process was stuck
+    service = Service(os.environ, clock=time.monotonic)
     async with AsyncExitStack() as stack:
-        environment: Mapping[str, str] = os.environ
-        address = None
+        await stack.enter_async_context(service.watched())
+        place = Place(os.environ)
         if embedded_port is not None:
             store = await server.start(settings.state_directory / "store.db", port=embedded_port)
             stack.push_async_callback(store.close)
-            settings, environment, address = _without_credentials(settings), {}, store.address
             _say_how_to_look(settings, store.address)
-        parts = await stack.enter_async_context(
-            wiring.open_parts(settings, environment, address=address, stateful=True)
-        )
-        await _announce(parts)
-        await (await stack.enter_async_context(parts.daemon())).run()
+            place = Place({}, store.address, settings.state_directory)
+        await run_reloading(settings, asked=asked, read=read, opened=place.opened, service=service)
+
+
+class Place(Struct, frozen=True):
+    """Where the store is found: as the environment says or, with ``address``, the embedded one of this process."""
+
+    environment: Mapping[str, str]
+    address: str | None = None
+    state_directory: Path | None = None
+
+    @asynccontextmanager
+    async def opened(self, settings: Settings) -> AsyncIterator[Parts]:
+        """Open what the daemon stands on."""
+        configure(settings.log.format, settings.log.level)
+        settings = self._fitted(settings)
+        async with wiring.open_parts(settings, self.environment, address=self.address, stateful=True) as parts:
+            await _announce(parts)
+            yield parts
+
+    def _fitted(self, settings: Settings) -> Settings:
+        if self.state_directory is None:
+            return settings
+        if settings.state_directory != self.state_directory:
+            log.warning("the embedded store stays where it is until a restart", state_directory=self.state_directory)
+        return replace(_without_credentials(settings), state_directory=self.state_directory)
 
 
 def _without_credentials(settings: Settings) -> Settings:

@@ -55,6 +55,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,  # as a service: whoever runs the tests may have a terminal
             )
 
     @property
