@@ -18,6 +18,9 @@ from syncd.core.guards import Guard
 from syncd.core.plan import WITHHELD
 from syncd.core.rules import Rules
 from syncd.core.tree import parse_file
+from syncd.daemon.service import QUERY_SECONDS
+from syncd.daemon.supervisor import STEP_SECONDS
+from syncd.git.follow import RESCAN
 from syncd.settings import load
 
 ROOT: Final = Path(__file__).parents[2]
@@ -141,7 +144,7 @@ def test_what_operations_quotes_of_the_log_is_what_the_code_says() -> None:
     code = "".join(path.read_text() for path in ROOT.glob("syncd/**/*.py"))
     answers = [cell for cell in first_cells(section(OPERATIONS, "What to do when")) if cell.startswith("`")]
     levels = re.findall(r"^\| `(?:info|warning|error)` \|.*\|(.*)\|$", section(OPERATIONS, "Logs"), re.MULTILINE)
-    assert (len(answers), len(levels)) == (13, 3)
+    assert (len(answers), len(levels)) == (14, 3)
     for quoted in re.findall(r"`([^`]+)`", " ".join([*answers, *levels])):
         assert quoted.removesuffix(" …") in code, quoted
 
@@ -193,9 +196,22 @@ def test_the_pause_that_operations_tells_to_write_is_one() -> None:
     assert control.decode(found[1].encode()).pause is not None
 
 
-def test_the_unit_starts_what_operations_installs() -> None:
-    unit = (ROOT / "systemd/syncd.service").read_text()
+def test_the_units_start_what_operations_installs() -> None:
+    unit, instance = ((ROOT / "systemd" / name).read_text() for name in ("syncd.service", "syncd@.service"))
     assert "ExecStart=/opt/syncd/bin/syncd run\n" in unit
+    assert "systemd/syncd.service systemd/syncd@.service /etc/systemd/system/" in OPERATIONS
     assert "sudo /opt/syncd/bin/pip install" in OPERATIONS
     assert "#LoadCredential=token:/etc/syncd/token\n" in unit
     assert 'token_file = "/run/credentials/syncd.service/token"\n' in OPERATIONS
+    for ending in ("toml", "token"):
+        assert f"/etc/syncd/shop.{ending}" in OPERATIONS
+        assert f"/etc/syncd/%i.{ending}" in instance
+    assert "`/var/lib/syncd-shop`" in OPERATIONS
+    assert "StateDirectory=syncd-%i\n" in instance
+
+
+def test_operations_tells_the_watchdog_s_patience_as_it_is() -> None:
+    watchdog = " ".join(section(OPERATIONS, "Install as a service").partition("**The watchdog**")[2].split())
+    assert f"{RESCAN:.0f} seconds between two looks at git" in watchdog
+    assert f"{QUERY_SECONDS / 60:.0f} minutes for a question to the store" in watchdog
+    assert f"{STEP_SECONDS / 60:.0f} minutes for one step of a pass" in watchdog
