@@ -1,13 +1,14 @@
 """Noticing at once that a branch may have moved or a file may have been edited."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from syncd.git import inotify
 from syncd.git.repository import Repository
 from syncd.log import get_logger
 
@@ -21,6 +22,7 @@ class Watch(msgspec.Struct, frozen=True):
     """How one set of folders is watched; times in milliseconds, as watchfiles takes them.
 
     ``folders`` is asked again whenever something changed, because a folder of refs comes and goes with its refs.
+    What is not ``recursive`` is watched by inotify where there is one, which needs no steps.
     """
 
     folders: Callable[[], tuple[Path, ...]]
@@ -96,26 +98,38 @@ async def _watch(watch: Watch, changed: asyncio.Event, every: float) -> None:
 
 async def _watch_while_there(watch: Watch, changed: asyncio.Event, every: float) -> None:
     """Watch until there is nothing to be watched, anew whenever the folders became other ones."""
-    from watchfiles import awatch  # noqa: PLC0415  # takes longer than a short command, which follows nothing
-
     while folders := _identify(watch.folders()):
-        async with aclosing(
-            awatch(
-                *(path for path, _ in folders),
-                watch_filter=lambda _, path: watch.counts(Path(path)),
-                debounce=watch.debounce,
-                step=watch.step,
-                recursive=watch.recursive,
-                rust_timeout=int(every * 1000),
-                yield_on_timeout=True,
-            )
-        ) as batches:
-            async for changes in batches:
+        async with aclosing(_notices(watch, [path for path, _ in folders], every)) as notices:
+            async for paths in notices:
                 same = _identify(watch.folders()) == folders
-                if changes or not same:
+                if not same or any(watch.counts(path) for path in paths):
                     changed.set()
                 if not same:
                     break
+
+
+def _notices(watch: Watch, folders: Sequence[Path], every: float) -> AsyncGenerator[tuple[Path, ...], None]:
+    if watch.recursive or not inotify.available():
+        return _by_watchfiles(watch, folders, every)
+    return inotify.notices(folders, every)
+
+
+async def _by_watchfiles(watch: Watch, folders: Sequence[Path], every: float) -> AsyncGenerator[tuple[Path, ...], None]:
+    from watchfiles import awatch  # noqa: PLC0415  # takes longer than a short command, which follows nothing
+
+    async with aclosing(
+        awatch(
+            *folders,
+            watch_filter=lambda _, path: watch.counts(Path(path)),
+            debounce=watch.debounce,
+            step=watch.step,
+            recursive=watch.recursive,
+            rust_timeout=int(every * 1000),
+            yield_on_timeout=True,
+        )
+    ) as batches:
+        async for changes in batches:
+            yield tuple(Path(path) for _, path in changes)
 
 
 def _identify(folders: Iterable[Path]) -> tuple[tuple[Path, int], ...]:

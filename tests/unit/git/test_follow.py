@@ -95,6 +95,18 @@ async def test_packed_refs_are_followed(repository: Repository, source: Source) 
         await told.until_tip(moved)
 
 
+async def test_refs_are_followed_by_watchfiles_where_there_is_no_inotify(
+    repository: Repository, open_source: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.git.inotify.available", lambda: False)
+    repository.git("checkout", "-q", "-b", "feature/x")
+    source = await open_source(repository.folder)
+    async with following(source) as told:
+        for n in range(2):
+            repository.git("pack-refs", "--all", "--prune")
+            await told.until_tip(repository.commit({"tts.yaml": f"voice: {n}\n"}))
+
+
 async def test_a_branch_in_a_folder_that_comes_and_goes_is_followed(repository: Repository, open_source: Open) -> None:
     repository.git("checkout", "-q", "-b", "feature/deep/x")
     source = await open_source(repository.folder)
@@ -144,6 +156,7 @@ async def test_a_look_every_while_stands_in_for_notifications(
         raise OSError("inotify watch limit reached")
 
     monkeypatch.setattr("watchfiles.main.RustNotify", refuse)
+    monkeypatch.setattr("syncd.git.inotify.available", lambda: False)
     async with following(source, every=0.02) as told:
         commit = repository.commit({"tts.yaml": "voice: x\n"})
         await anext(told.changes)
