@@ -115,6 +115,7 @@ class Watch:
             heard = answered
             if changed:
                 await asyncio.sleep(PACE * self._weight(held, self._shard))
+            del answers, changed  # while it is parked, a watch holds no second copy of its keys
 
     async def _wait(self, held: Held, cursor: Cursor) -> tuple[int, list[Answer]]:
         """Wait until the shard moves beyond the cursor; return where it stands and what is news about it."""
