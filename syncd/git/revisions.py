@@ -179,7 +179,7 @@ class Revisions:
         return _Edits(committed, seen, Difference(frozenset(committed.keys() - seen.keys()), tuple(changed)))
 
     async def _root(self, commit: Named) -> str:
-        return await self._trees.find(commit.raw.tree, self._path) or ""
+        return await self._trees.find(commit.oid, commit.raw.tree, self._path) or ""
 
     async def _list(self, root: str) -> Mapping[bytes, TreeEntry]:
         if self._listed[0] != root:

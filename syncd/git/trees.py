@@ -7,12 +7,14 @@ import msgspec
 
 from syncd.core.problems import Problem, TreeError
 from syncd.core.tree import TreeEntry
-from syncd.git.objects import Objects
+from syncd.git.objects import Found, Objects
 from syncd.git.raw import Entries, Malformed, RawEntry, parse_tree
 
 MAX_ENTRIES: Final = 500_000
 """Files in a tree: far above use, far below what a few nested trees that repeat each other can amount to."""
 MAX_PATH_BYTES: Final = 4096
+_REMEMBERED: Final = 10_000
+"""So many entries of the trees read last are kept, about 3 MB: the next commit is compared with them."""
 
 _FOLDERS: Final = (b"40000", b"040000")
 _KINDS: Final[Mapping[bytes, Literal["file", "symlink", "submodule"]]] = {
@@ -50,9 +52,20 @@ class Trees:
     def __init__(self, objects: Objects, oid_bytes: int) -> None:
         self._objects = objects
         self._oid_bytes = oid_bytes
+        self._known: dict[str, Entries] = {}
+        self._known_entries = 0
 
-    async def find(self, root: str, path: bytes) -> str | None:
-        """Return the name of the folder at a path below a tree, None if there is none."""
+    async def find(self, commit: str, root: str, path: bytes) -> str | None:
+        """Return the name of the folder at a path below a commit's ``root``, None if there is none."""
+        asked = path.decode(errors="replace")
+        if path and asked.isprintable():  # git reads names line by line
+            answer = await self._objects.one(f"{commit}:{asked}")
+            if isinstance(answer, Found) and answer.kind == "tree" and answer.content is not None:
+                self._remember(answer.oid, answer.content)
+                return answer.oid
+        return await self._walk(root, path)  # which tells a folder that is not there from an object that is missing
+
+    async def _walk(self, root: str, path: bytes) -> str | None:
         oid = root
         for segment in path.split(b"/") if path else ():
             entry = self._parse(oid, await self._objects.get(oid, "tree")).get(segment)
@@ -66,7 +79,7 @@ class Trees:
         return {entry.path: entry for entry in (await self.compare("", root)).changed}
 
     async def compare(self, old: str, new: str) -> Difference:
-        """Tell what leads from one tree ("": an empty one) to another; one round trip for each level of depth."""
+        """Tell what leads from one tree ("": an empty one) to another; at most one round trip for each level."""
         gone: set[bytes] = set()
         changed: list[TreeEntry] = []
         level = [_Folder(b"", old, new)] if old != new else []
@@ -75,23 +88,40 @@ class Trees:
             below: list[_Folder] = []
             for folder in level:
                 before, after = contents.get(folder.old, {}), contents.get(folder.new, {})
-                for name in {name for name, _ in before.items() ^ after.items()}:
+                for name in _differing(before, after):
                     _sort(folder.path + name, before.get(name), after.get(name), gone, changed, below)
             _demand_bounds(len(gone) + len(changed) + len(below), below)
             level = below
         return Difference(frozenset(gone), tuple(changed))
 
     async def _read(self, oids: Sequence[str]) -> dict[str, Entries]:
-        wanted = list(dict.fromkeys(oids))
+        contents = {oid: self._known[oid] for oid in oids if oid in self._known}
+        wanted = [oid for oid in dict.fromkeys(oids) if oid not in contents]
         answers = [answer async for answer in self._objects.read(wanted)]
-        contents = [self._objects.demand(answer, "tree") for answer in answers]
-        return {oid: self._parse(oid, content) for oid, content in zip(wanted, contents, strict=True)}
+        read = [self._objects.demand(answer, "tree") for answer in answers]
+        return contents | {oid: self._remember(oid, content) for oid, content in zip(wanted, read, strict=True)}
+
+    def _remember(self, oid: str, content: bytes) -> Entries:
+        """Parse a tree and keep it for the next comparison, in place of those read longest ago."""
+        entries = self._known.pop(oid, None)
+        if entries is None:
+            entries = self._parse(oid, content)
+            self._known_entries += len(entries)
+        self._known[oid] = entries
+        while self._known_entries > _REMEMBERED:
+            self._known_entries -= len(self._known.pop(next(iter(self._known))))
+        return entries
 
     def _parse(self, oid: str, content: bytes) -> Entries:
         try:
             return parse_tree(content, self._oid_bytes)
         except Malformed as error:
             raise self._objects.damaged(oid, str(error)) from None
+
+
+def _differing(before: Entries, after: Entries) -> list[bytes]:
+    changed = [name for name, entry in after.items() if before.get(name) != entry]
+    return changed + [name for name in before if name not in after]
 
 
 def _sort(

@@ -169,6 +169,18 @@ async def test_an_absent_folder_is_never_an_empty_tree(repository: Repository, o
     assert "--path" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["tree\r", "tree ", "tree\nmissing", "tree:x", "tr{e}e", "träet"])
+async def test_a_folder_of_an_odd_name_is_never_taken_for_another(
+    repository: Repository, open_source: Open, name: str
+) -> None:
+    for folder in ("tree", name):
+        (repository.folder / folder).mkdir()
+        (repository.folder / folder / "a.yaml").write_text(f"x: {len(folder)}\n")
+    repository.commit()
+    source = await open_source(repository.folder, path=name)
+    assert values(await source.read()) == {"a/x": str(len(name))}
+
+
 async def test_a_missing_git_says_so(repository: Repository) -> None:
     git = Git(repository.folder, {"PATH": "/nowhere"})
     with pytest.raises(GitError, match="git is not installed"):

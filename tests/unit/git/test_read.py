@@ -114,8 +114,20 @@ async def test_a_commit_that_touches_one_file_of_a_thousand_reads_one(repository
     repository.commit({"3/3.yaml": "x: changed\n"})
     before = source._objects.asked
     assert (await source.read()).changed == frozenset({"3/3/x"})
-    above, both_sides, blobs = 3, 2 * 2, 1  # commit and folders down to the tree's root; the root and one folder
-    assert source._objects.asked - before == above + both_sides + blobs
+    commit, root, folder, blobs = 1, 1, 1, 1  # of the trees only the new ones: the old ones are remembered
+    assert source._objects.asked - before == commit + root + folder + blobs
+
+
+async def test_trees_of_any_size_are_compared_though_only_so_much_is_remembered(
+    repository: Repository, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, "_REMEMBERED", 20)
+    repository.commit({f"{n % 10}/{n}.yaml": f"x: {n}\n" for n in range(100)})
+    await source.read()
+    for n in range(3):
+        repository.commit({f"{n}/{n}.yaml": f"x: changed {n}\n", f"{n}/1{n}.yaml": None})
+        assert (await source.read()).changed == frozenset({f"{n}/{n}/x", f"{n}/1{n}/x"})
+    assert sum(map(len, source._revisions._trees._known.values())) == source._revisions._trees._known_entries <= 20
 
 
 async def test_big_trees_leave_the_event_loop_alive(repository: Repository, source: Source) -> None:
@@ -173,8 +185,8 @@ async def test_changed_rules_read_the_tree_anew_but_parse_only_what_they_concern
     assert values(revision).keys() == {
         "brain/model", "brain/temperature", "wake_word/sensitivity", "list/x/0", "list/x/1",
     }  # fmt: skip
-    above, both_sides, whole, blobs = 3, 2, 1, 3  # blobs: both files of rules, and the list
-    assert source._objects.asked - before == above + both_sides + whole + blobs
+    commit, root, blobs = 1, 1, 3  # blobs: both files of rules, and the list
+    assert source._objects.asked - before == commit + root + blobs
 
 
 async def test_invalid_rules_keep_the_commit_out(repository: Repository, source: Source) -> None:
