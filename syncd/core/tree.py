@@ -1,7 +1,7 @@
 """A whole tree: which files count, what each yields, and the desired state they make together."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,11 +11,10 @@ from syncd.core.mapping.file import EXTENSIONS, read
 from syncd.core.mapping.nodes import Spot
 from syncd.core.mapping.rules_file import IGNORE_FILE, RULES_FILE
 from syncd.core.mapping.walk import key_fault
+from syncd.core.overlay import Overlay
 from syncd.core.problems import Problem, TreeError
 from syncd.core.rules import FILES as RULE_FILES
 from syncd.core.rules import Rules
-
-T = TypeVar("T")
 
 MAX_FILE_BYTES: Final = 32 * 1024 * 1024
 
@@ -186,27 +185,25 @@ def update(tree: Tree, gone: frozenset[str], found: Sorted, parsed: Mapping[str,
     replaced = gone | found.ignored | found.files.keys()
     if not replaced and not found.problems:
         return Update(tree, frozenset())
-    files, keys = _copy(tree.files), _copy(tree.desired.keys)
-    old = {key: keys.pop(key) for path in replaced & files.keys() for key in files.pop(path).keys}
+    files, keys, new = Overlay.of(tree.files), Overlay.of(tree.desired.keys), dict[str, DesiredKey]()
+    old = {key: keys[key] for path in replaced & files.keys() for key in files.pop(path).keys}
     stale = replaced | {problem.path for problem in found.problems}
     problems = [warning for warning in tree.warnings if warning.path not in stale]
     still_idle = _idle(tree.rules, parsed, whole=False)
     problems = [warning for warning in problems if warning.path != RULES_FILE or warning in still_idle]
-    problems += [*found.problems, *_join(keys, parsed)]
+    problems += [*found.problems, *_join(new, parsed)]
+    problems += [_collision(key, keys[key], said) for key, said in new.items() if key not in old and key in keys]
     warnings = _warnings(problems)
-    new = {key: said for file in parsed.values() for key, said in file.keys.items()}
     changed = frozenset(key for key in old.keys() | new.keys() if _differs(old.get(key), new.get(key)))
     digest = subtract(tree.desired.digest, ((key, old[key].value) for key in changed & old.keys()))
     digest = add(digest, ((key, new[key].value) for key in changed & new.keys()))
     ignored = (tree.ignored - gone - found.files.keys()) | found.ignored
     desired = Desired(keys, digest, Kept(tree.rules, ignored))
     files.update(parsed)
+    for key in old.keys() - new.keys():
+        del keys[key]
+    keys.update((key, said) for key, said in new.items() if old.get(key) != said)
     return Update(Tree(tree.rules, files, ignored, desired, warnings), changed)
-
-
-def _copy(mapping: Mapping[str, T]) -> dict[str, T]:
-    """Copy a mapping; ``dict.copy`` is five times as fast as ``dict(…)`` once keys were taken out and put back."""
-    return mapping.copy() if isinstance(mapping, dict) else dict(mapping)
 
 
 def _join(keys: dict[str, DesiredKey], parsed: Mapping[str, ParsedFile]) -> list[Problem]:
