@@ -35,16 +35,18 @@ class Watch(msgspec.Struct, frozen=True):
 def watch_refs(repository: Repository, branch: str) -> Watch:
     """Watch what can move a branch or HEAD: loose refs, packed refs. Its steps are short: people wait for it."""
     refs = repository.common / "refs"
-    chain = [refs, *((refs / "heads" / branch).parents)]
+    chain = [folder for folder in (refs / "heads" / branch).parents if refs in (folder, *folder.parents)]
+    wanted = sorted({repository.common, repository.own, *chain})
 
     def folders() -> tuple[Path, ...]:
-        wanted = {repository.common, repository.own, *(folder for folder in chain if refs in (folder, *folder.parents))}
-        return tuple(sorted(folder for folder in wanted if folder.is_dir()))
+        return tuple(folder for folder in wanted if folder.is_dir())
 
     def counts(path: Path) -> bool:
+        if path.suffix == ".lock":
+            return False
         if path.parent in (repository.common, repository.own):
             return path.name in ("packed-refs", "HEAD", "refs", "shallow")
-        return path.suffix != ".lock"
+        return True
 
     return Watch(folders, counts, recursive=False, debounce=10, step=2)
 
@@ -101,10 +103,11 @@ async def _watch_while_there(watch: Watch, changed: asyncio.Event, every: float)
     while folders := _identify(watch.folders()):
         async with aclosing(_notices(watch, [path for path, _ in folders], every)) as notices:
             async for paths in notices:
-                same = _identify(watch.folders()) == folders
-                if not same or any(watch.counts(path) for path in paths):
+                told = any(watch.counts(path) for path in paths)
+                if told:
                     changed.set()
-                if not same:
+                if (told or not paths) and _identify(watch.folders()) != folders:
+                    changed.set()
                     break
 
 

@@ -120,10 +120,11 @@ def only(body: bytes, key: str, where: str) -> Entry:
 
 def names_below(front: str, body: bytes, where: str) -> list[str]:
     """Read the answer to a GET of the names that begin with ``front``; return what follows it."""
-    names = _read(_NAMES, body, where)
-    if not all(name.startswith(front) for name in names):
+    names, cut = _read(_NAMES, body, where), len(front)
+    below = [name[cut:] for name in names if name.startswith(front)]
+    if len(below) != len(names):
         raise NotWhole(f"a list of {front!r} names other keys", where=where)
-    return [name[len(front) :] for name in names]
+    return below
 
 
 def _read(decoder: msgspec.json.Decoder[Answer], body: bytes, where: str) -> Answer:
