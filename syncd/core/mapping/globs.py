@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 _TOKEN: Final = re.compile(
-    r"(?P<below>(?:(?<=/)|^)\*\*/)|(?P<inside>(?<=/)\*\*\Z)|(?P<many>\*+)|(?P<one>\?)|\\(?P<literal>.)"
+    r"(?P<below>(?:(?<=/)|^)\*\*/)|(?P<inside>(?:(?<=/)|^)\*\*\Z)|(?P<many>\*+)|(?P<one>\?)|\\(?P<literal>.)"
     r"|\[(?P<negated>[!^]?)(?P<set>\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*)\]|(?P<plain>[^\\\[])",
     re.DOTALL,
 )

@@ -54,6 +54,7 @@ def test_what_is_ignored_is_what_git_ignores(repository: Repository, patterns: l
         (("d", "!/d"), "d/d", True),
         (("a/**/b",), "a/b", True),
         (("a/**",), "a", False),
+        (("a", "/**", "!a"), "a/b", True),
         (("a\\ ",), "a ", True),
         (("\\!a",), "!a", True),
         (("\\#a",), "#a", True),
