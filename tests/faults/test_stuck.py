@@ -43,7 +43,7 @@ def demand_the_end(daemon: Process) -> None:
     assert daemon.process.wait(timeout=20) == -signal.SIGABRT
 
 
-# promise 15
+# promise 18
 @pytest.mark.consul
 def test_a_store_that_is_frozen_or_gone_leaves_the_heartbeat_going(repository: Repository, tmp_path: Path) -> None:
     with (
@@ -63,7 +63,7 @@ def test_a_store_that_is_frozen_or_gone_leaves_the_heartbeat_going(repository: R
         assert daemon.stop() == 0
 
 
-# promise 15
+# promise 18
 def test_a_git_that_hangs_ends_the_heartbeat_and_a_restart_goes_on(
     repository: Repository, tmp_path: Path, consul: ConsulAgent, prefix: str
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_git_that_hangs_ends_the_heartbeat_and_a_restart_goes_on(
         assert manager.status.startswith("in sync at ")
 
 
-# promise 15
+# promise 18
 def test_a_blocked_event_loop_ends_the_heartbeat_and_the_log_says_where(
     repository: Repository, tmp_path: Path, consul: ConsulAgent, prefix: str
 ) -> None:

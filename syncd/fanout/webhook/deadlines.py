@@ -36,6 +36,10 @@ class Deadlines:
         self._numbers = itertools.count()
         self._timer: Timer | None = None
 
+    def __len__(self) -> int:
+        """Count the entries, at most one for each deadline."""
+        return len(self._heap)
+
     def make(self, seconds: float, passed: Callable[[], None]) -> "Deadline":
         """Make a deadline of so many seconds, to be started any number of times."""
         return Deadline(self, self._loop, seconds, passed)

@@ -36,7 +36,7 @@ def test_after_the_end_nothing_is_expected_of_anybody() -> None:
     assert pulses.late(1e9) == {}
 
 
-# promise 15
+# promise 18
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 99)))), st.integers(0, 99))
 def test_one_loop_s_progress_never_hides_that_another_is_stuck(history: list[tuple[str, int | None]], now: int) -> None:
     pulses, last = Pulses(), dict[str, int | None]()

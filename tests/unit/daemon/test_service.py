@@ -91,7 +91,7 @@ def test_a_reload_ends_with_being_ready_again(manager: ServiceManager, service: 
     ]
 
 
-# promise 15
+# promise 18
 async def test_the_heartbeat_stops_while_a_loop_is_late_and_goes_on_when_it_comes_round(
     manager: ServiceManager, service: Service, clock: Clock
 ) -> None:
@@ -154,7 +154,7 @@ def test_a_service_manager_that_is_gone_is_told_of_once(tmp_path: Path, clock: C
     assert [line["event"] for line in logs] == ["the service manager cannot be told how it goes"]
 
 
-# promise 15
+# promise 18
 def test_a_watch_of_a_store_that_never_answers_ends_within_its_time() -> None:
     query = deadline((("index", 1), ("wait", f"{WAIT_SECONDS}s")))
     assert 2 * query + 2 * PATIENCE + BACKOFF_LIMIT < QUERY_SECONDS
