@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
 
 
 def _why(error: Exception | None) -> str:
-    if error is None or isinstance(error, ConnectionResetError):
-        return f"the connection was {'reset' if error else 'closed'} before an answer"
+    if error is None:
+        return "the connection was closed before an answer"
     text = error.strerror if isinstance(error, OSError) else None
-    return f"the connection broke before an answer: {printable(text or type(error).__name__)[:200]}"
+    return f"the connection broke before an answer: {printable(text or type(error).__name__).lower()[:200]}"

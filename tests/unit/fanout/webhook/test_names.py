@@ -1,5 +1,9 @@
 """Fault 24: names that lead to private places, or elsewhere at the next look-up."""
 
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import pytest
 
 from syncd.fanout.sender import Result
@@ -100,6 +104,31 @@ async def test_the_next_address_is_tried_where_one_refuses(telling: Telling) -> 
     async with receiver() as there:
         told = telling(there.at("two.example"), look_up=Names(("127.0.0.2", "127.0.0.1")))
         assert await told.tell() == Result("delivered", "204")
+
+
+@contextmanager
+def silent(host: str, port: int) -> Iterator[None]:
+    """Listen and never accept, with the queue already full: a further connection is not even refused."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((host, port))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)  # its only parameter
+            waiting.connect_ex((host, port))
+        yield
+
+
+async def test_an_address_that_stays_silent_costs_only_its_share_of_the_time(telling: Telling) -> None:
+    async with receiver() as there:
+        with silent("127.0.0.2", there.port):
+            two = telling(there.at("two.example"), look_up=Names(("127.0.0.2", "127.0.0.1")), timeout=1.0)
+            assert await two.tell() == Result("delivered", "204")
+            one = telling(there.at("127.0.0.2"), timeout=0.3)
+            assert await one.tell() == Result("failed", "no connection within 0.3s")
+            both = telling(there.at("both.example"), look_up=Names(("127.0.0.2", "127.0.0.2")), timeout=0.4)
+            assert (await both.tell()).said.startswith("no connection within 0.")
 
 
 async def test_a_name_that_cannot_be_looked_up_is_said(telling: Telling) -> None:

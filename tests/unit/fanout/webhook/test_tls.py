@@ -1,5 +1,6 @@
 """TLS: the certificate must be the host's of the URL, whatever address the name led to."""
 
+import asyncio
 import ssl
 import subprocess
 from pathlib import Path
@@ -71,9 +72,15 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(telling: Telling
 
 
 async def test_a_receiver_that_speaks_no_tls_is_said(telling: Telling) -> None:
-    async with receiver() as there:
-        told = telling(there.url.replace("http:", "https:"), timeout=0.3)
-        assert (await told.tell()).outcome == "failed"
+    async def speak_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(speak_first, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        assert await telling(url).tell() == Result("failed", "TLS: wrong version number")
 
 
 @pytest.mark.usefixtures("trusting")
