@@ -128,6 +128,8 @@ def _joined(first: KeyChange, last: KeyChange) -> KeyChange:
     operation: Operation = last.operation
     if operation != "delete":
         operation = "create" if first.operation == "create" else "update"
+    elif first.operation == "create":
+        return last  # what came and went is gone from its last value: from none at all nobody could tell what happened
     return msgspec.structs.replace(
         last,
         operation=operation,

@@ -59,6 +59,7 @@ def test_several_make_one_with_the_first_old_and_the_last_new_value() -> None:
 def test_what_came_and_went_is_told_as_gone_and_what_went_and_came_as_updated() -> None:
     folded = fold([event(create("a", b"1"), delete("b", b"1")), event(delete("a", b"1"), create("b", b"2"), seq=2)])
     assert [(each.key, each.operation) for each in folded.changes] == [("a", "delete"), ("b", "update")]
+    assert folded.changes[0] == delete("a", b"1"), "it had a value"
     again = fold([event(create("a", b"1")), event(update("a", b"1", b"2"), seq=2)])
     assert again.changes == (create("a", b"2"),)
 
