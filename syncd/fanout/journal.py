@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -12,7 +12,7 @@ from syncd.core.errors import StateError
 from syncd.core.event import Event
 from syncd.database import open_database
 from syncd.fanout import tables
-from syncd.fanout.tables import Delivery, Head, Published, Standing
+from syncd.fanout.tables import Delivery, Head, Published, Row, Standing
 from syncd.fanout.writer import Writer
 from syncd.log import get_logger
 
@@ -40,6 +40,7 @@ class Journal:
         self._writer = Writer(connection)
         self._acknowledged: list[Standing] = []
         self._ended: list[Delivery] = []
+        self._stored = set(standings)
         self._flushing: asyncio.Task[None] | None = None
         self._events = 0
         self.head = head
@@ -86,7 +87,7 @@ class Journal:
         """
         self._events += 1
         pruning = self._events % _PRUNE_EVERY == 0
-        standings = msgspec.json.encode([*self.standings.values()]) if pruning else b""
+        standings = [tables.row_of(each) for each in self.standings.values()] if pruning else []
 
         def write(connection: sqlite3.Connection) -> Head:
             tables.write_published(connection, keys, gone, everything=everything)
@@ -121,6 +122,7 @@ class Journal:
         """Forget subscribers."""
         for name in names:
             self.standings.pop(name, None)
+            self._stored.discard(name)
         await self._run(lambda connection: tables.forget(connection, names))
 
     def acknowledge(self, standing: Standing, delivery: Delivery | None) -> None:
@@ -151,15 +153,19 @@ class Journal:
         standings, self._acknowledged = self._acknowledged, []
         ended, self._ended = self._ended, []
         # As they stand now: a standing that has moved on meanwhile has also been acknowledged.
-        rows, deliveries = msgspec.json.encode(standings), msgspec.json.encode(ended)
+        told, rows = _sorted_out(standings, self._stored)
+        self._stored.update(each.name for each in standings)
 
         def write(connection: sqlite3.Connection) -> None:
+            for upto, names in told.items():
+                tables.write_told(connection, upto, msgspec.json.encode(names))
             tables.write_standings(connection, rows)
-            tables.write_deliveries(connection, deliveries)
+            tables.write_deliveries(connection, ended)
 
         try:
             await self._run(write)
         except StateError:
+            self._stored.difference_update(each.name for each in standings)
             self._acknowledged = standings + self._acknowledged
             self._ended = ended + self._ended
             raise
@@ -175,6 +181,18 @@ class Journal:
         """Refuse to write into a file that was deleted under us: nobody would find it again."""
         if self._path.stat().st_ino != self._inode:
             raise FileNotFoundError("the file is another one than at the start")
+
+
+def _sorted_out(standings: Iterable[Standing], stored: Container[str]) -> tuple[dict[int, list[str]], list[Row]]:
+    """Part those that took an event and have nothing else to note, by event, from the rest: most are such."""
+    told: dict[int, list[str]] = {}
+    rows: list[Row] = []
+    for each in standings:
+        if each.told is None or each.retry is not None or each.disabled or each.name not in stored:
+            rows.append(tables.row_of(each))
+        else:
+            told.setdefault(each.told, []).append(each.name)
+    return told, rows
 
 
 def _unusable(path: Path, error: Exception) -> StateError:

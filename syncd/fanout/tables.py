@@ -13,25 +13,15 @@ MOST_EVENTS: Final = 10_000
 MOST_BYTES: Final = 64 << 20
 KEPT_SECONDS: Final = 7 * 86_400.0
 """The journal's bounds. Who has not been told for longer gets the full state instead."""
-MOST_DELIVERIES: Final = 20_000
+MOST_DELIVERIES: Final = 2_000
 
-# One statement for a thousand rows: the thread then works without the interpreter's lock, beside the loop.
-_STANDINGS: Final = """
-    INSERT OR REPLACE INTO subscriber (name, defined, told, retry, disabled)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-        json_extract(value, '$[3]'), json_extract(value, '$[4]')
-    FROM json_each(?)
+_STANDING: Final = "INSERT OR REPLACE INTO subscriber (name, defined, told, retry, disabled) VALUES (?, ?, ?, ?, ?)"
+_TOLD: Final = """
+    UPDATE subscriber SET told = ?, retry = NULL, disabled = 0 WHERE name IN (SELECT value FROM json_each(?))
 """
-_ENDED: Final = """
-    INSERT INTO delivery (subscriber, id, after, upto, outcome, tries, ended, seconds, said)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-        json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-        json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]')
-    FROM json_each(?)
-"""
+_ENDED: Final = "INSERT INTO delivery (id, after, upto, outcome, tries, ends) VALUES (?, ?, ?, ?, ?, ?)"
 _DELIVERIES: Final = """
-    SELECT subscriber, id, after, upto, outcome, tries, ended, seconds, said, number
-    FROM delivery WHERE subscriber = ? ORDER BY number DESC LIMIT ?
+    SELECT id, after, upto, outcome, tries, ends FROM delivery WHERE instr(ends, ?) ORDER BY number DESC LIMIT ?
 """
 _EVENTS: Final = "SELECT seq, body FROM event WHERE seq > ? AND seq <= ? ORDER BY seq"
 _PRUNE_EVENTS: Final = """
@@ -47,6 +37,9 @@ _PRUNE_DELIVERIES: Final = "DELETE FROM delivery WHERE number <= (SELECT max(num
 
 _EVENT: Final = msgspec.json.Decoder(Event)
 _RETRY: Final = msgspec.json.Decoder(Retry)
+_ENDS: Final = msgspec.json.Decoder(dict[str, tuple[float, float, str]])
+
+Row = tuple[str, str, int | None, bytes | None, bool]
 
 
 class Published(NamedTuple):
@@ -71,7 +64,7 @@ class Head(msgspec.Struct, frozen=True):
     record: int = 0
 
 
-class Standing(msgspec.Struct, array_like=True):
+class Standing(msgspec.Struct):
     """How far a subscriber was told. ``told`` is the last event's number, None: it is to get the full state.
 
     ``defined`` is a hash of its definition: a subscriber that became another starts anew.
@@ -84,7 +77,7 @@ class Standing(msgspec.Struct, array_like=True):
     disabled: bool = False
 
 
-class Delivery(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """A delivery that came to an end. Its set is every event after ``after`` up to ``upto``; None: the full state.
 
     ``ended`` is in Unix seconds, ``seconds`` is what the last try took.
@@ -99,7 +92,6 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended: float
     seconds: float
     said: str
-    number: int = 0
 
 
 def read_head(connection: sqlite3.Connection) -> Head:
@@ -144,19 +136,39 @@ def write_published(
     connection.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?)", keys)
 
 
-def write_standings(connection: sqlite3.Connection, rows: bytes) -> None:
-    """Write how far subscribers were told; ``rows`` is a JSON list of standings."""
-    connection.execute(_STANDINGS, (rows.decode(),))
+def write_standings(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Write how far subscribers were told."""
+    connection.executemany(_STANDING, rows)
 
 
-def write_deliveries(connection: sqlite3.Connection, rows: bytes) -> None:
-    """Append deliveries that came to an end, a JSON list of them."""
-    connection.execute(_ENDED, (rows.decode(),))
+def write_told(connection: sqlite3.Connection, told: int, names: bytes) -> None:
+    """Move subscribers that are known already, a JSON list of names, to an event that they have taken."""
+    connection.execute(_TOLD, (told, names.decode()))
+
+
+def row_of(standing: Standing) -> Row:
+    """Freeze a standing as it is now."""
+    retry = msgspec.json.encode(standing.retry) if standing.retry else None
+    return standing.name, standing.defined, standing.told, retry, standing.disabled
+
+
+def write_deliveries(connection: sqlite3.Connection, deliveries: Iterable[Delivery]) -> None:
+    """Append deliveries that came to an end, those of one event together."""
+    shared: dict[tuple[str, int | None, int, str, int], dict[str, tuple[float, float, str]]] = {}
+    for each in deliveries:
+        of = shared.setdefault((each.id, each.after, each.upto, each.outcome, each.tries), {})
+        of[each.subscriber] = (each.ended, each.seconds, each.said)
+    connection.executemany(_ENDED, [(*key, msgspec.json.encode(ends).decode()) for key, ends in shared.items()])
 
 
 def read_deliveries(connection: sqlite3.Connection, subscriber: str, most: int) -> list[Delivery]:
     """Read a subscriber's deliveries, the newest first."""
-    return [Delivery(*row) for row in connection.execute(_DELIVERIES, (subscriber, most))]
+    name = msgspec.json.encode(subscriber).decode()
+    found = []
+    for id_, after, upto, outcome, tries, ends in connection.execute(_DELIVERIES, (f"{name}:", most)):
+        ended, seconds, said = _ENDS.decode(ends)[subscriber]
+        found.append(Delivery(subscriber, id_, after, upto, outcome, tries, ended, seconds, said))
+    return found
 
 
 def read_events(connection: sqlite3.Connection, after: int, upto: int) -> list[Event] | None:
@@ -179,10 +191,8 @@ def last_before(connection: sqlite3.Connection, time: float) -> int | None:
 
 
 def forget(connection: sqlite3.Connection, names: Sequence[str]) -> None:
-    """Forget subscribers and their deliveries."""
-    rows = [(name,) for name in names]
-    connection.executemany("DELETE FROM subscriber WHERE name = ?", rows)
-    connection.executemany("DELETE FROM delivery WHERE subscriber = ?", rows)
+    """Forget how far subscribers were told."""
+    connection.executemany("DELETE FROM subscriber WHERE name = ?", [(name,) for name in names])
 
 
 def prune(connection: sqlite3.Connection, now: float) -> None:

@@ -28,17 +28,13 @@ CREATE TABLE subscriber (
     disabled INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
--- Deliveries that came to an end, and what became of them.
+-- Deliveries that came to an end, and what became of them. A thousand subscribers that are told the same share a row.
 CREATE TABLE delivery (
-    number     INTEGER PRIMARY KEY AUTOINCREMENT,
-    subscriber TEXT NOT NULL,
-    id         TEXT NOT NULL, -- the event's
-    after      INTEGER,       -- the set is every event after this one, NULL: the full state
-    upto       INTEGER NOT NULL,
-    outcome    TEXT NOT NULL, -- delivered, exhausted, gone
-    tries      INTEGER NOT NULL,
-    ended      REAL NOT NULL, -- Unix seconds
-    seconds    REAL NOT NULL, -- the last try's
-    said       TEXT NOT NULL
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    id      TEXT NOT NULL,    -- the event's
+    after   INTEGER,          -- the set is every event after this one, NULL: the full state
+    upto    INTEGER NOT NULL,
+    outcome TEXT NOT NULL,    -- delivered, exhausted, gone
+    tries   INTEGER NOT NULL,
+    ends    TEXT NOT NULL     -- JSON, by subscriber: when (Unix seconds), how long the last try took, what was said
 );
-CREATE INDEX delivery_of ON delivery (subscriber, number);

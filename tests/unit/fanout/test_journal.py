@@ -83,7 +83,23 @@ async def test_what_a_subscriber_was_told_survives(journal: Journal, tmp_path: P
         (found,) = await again.deliveries("s", 10)
         assert (found.id, found.after, found.upto, found.outcome, found.said) == ("e-3", 2, 3, "gone", "410")
         await again.forget(["s"])
-        assert (again.standings, await again.deliveries("s", 10)) == ({}, [])
+        assert again.standings == {}
+    finally:
+        await again.close()
+
+
+async def test_those_who_are_told_the_same_share_a_row_and_each_has_its_own_end(
+    journal: Journal, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        journal.acknowledge(Standing(name, "d", 1), Delivery(name, "e-1", 0, 1, "delivered", 1, 1.0, 0.1, name))
+    journal.acknowledge(Standing("a", "d", 2), Delivery("a", "e-2", 1, 2, "delivered", 1, 2.0, 0.1, "x"))
+    assert [(each.id, each.said) for each in await journal.deliveries("a", 10)] == [("e-2", "x"), ("e-1", "a")]
+    assert [(each.id, each.said) for each in await journal.deliveries("b", 10)] == [("e-1", "b")]
+    assert await journal.deliveries('"', 10) == []
+    again = await reopened(journal, tmp_path)
+    try:
+        assert {name: each.told for name, each in again.standings.items()} == {"a": 2, "b": 1}
     finally:
         await again.close()
 
