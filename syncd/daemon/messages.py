@@ -11,6 +11,8 @@ from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
 
 _RECENT: Final = 256
+_RECENT_CHANGES: Final = 10_000
+"""The newest events are kept at hand, up to so many with so many changes in all; the last one always."""
 
 
 class Audience:
@@ -36,7 +38,8 @@ class Messages:
         self._journal = journal
         self._view = view
         self._prefix = prefix
-        self._recent: deque[Event] = deque(maxlen=_RECENT)
+        self._recent: deque[Event] = deque()
+        self._changes = 0
         self._made: dict[Wanted, Message | None] = {}
         self._audiences: dict[tuple[Filter, bool], Audience] = {}
 
@@ -50,6 +53,9 @@ class Messages:
     def add(self, event: Event) -> None:
         """Take the newest event."""
         self._recent.append(event)
+        self._changes += len(event.changes)
+        while len(self._recent) > _RECENT or (self._changes > _RECENT_CHANGES and len(self._recent) > 1):
+            self._changes -= len(self._recent.popleft().changes)
         self._made.clear()
 
     def since(self, seq: int) -> float:
