@@ -125,11 +125,11 @@ class Dispatcher:
 
     async def close(self) -> None:
         """End every try that is under way; it is made again at the next start."""
+        lines, self._lines = self._lines, {}
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(line.sender.close() for line in self._lines.values()))
-        self._lines.clear()
+        await asyncio.gather(*(line.sender.close() for line in lines.values()))
 
     # -- what people ask
 

@@ -110,9 +110,10 @@ class Daemon:
             loop.cancel()
         self._stopping.set()
         self._wake.set()
+        silenced = asyncio.create_task(self._dispatcher.close())  # a stubborn command takes some seconds to end
         await asyncio.wait([passes], timeout=LAST_WRITE_SECONDS)
         passes.cancel()
-        await asyncio.gather(passes, *loops, return_exceptions=True)
+        await asyncio.gather(passes, silenced, *loops, return_exceptions=True)
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._lease.resign()

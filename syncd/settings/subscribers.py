@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from syncd.core.mapping.globs import pattern_fault
 from syncd.core.subscriber import Command, File, Filter, Subscriber, Target, Webhook
+from syncd.core.url import parse_url
 from syncd.settings.model import Setting
 from syncd.settings.toml import TomlFile
 from syncd.settings.values import BadValue, Duration, Switch, Text, Texts
@@ -176,9 +177,17 @@ class _Reader:
             self._say("", "a subscriber needs a name")
         elif "name" in given and not _NAME.fullmatch(given["name"]):
             self._say("name", "name: letters, digits, dots, dashes and underscores, at most 64")
+        if "webhook" in given:
+            try:
+                parse_url(given["webhook"])
+            except ValueError as error:
+                self._say("webhook", f"webhook: {error}")
         for pattern in given.get("match", ()):
             if fault := pattern_fault(pattern):
                 self._say("match", f"match: {pattern!r} is {fault}")
+        self._check_file(given)
+
+    def _check_file(self, given: Mapping[str, Any]) -> None:
         if "file" in given and "template" not in given:
             self._say("file", "a file needs a template")
         if not re.fullmatch(r"0?[0-7]{3}", given.get("mode", "0644")):
