@@ -159,15 +159,15 @@ def hook(port: int = 0) -> Iterator[Hook]:
 
 
 @contextmanager
-def deaf_port() -> Iterator[int]:
+def deaf(port: int) -> Iterator[None]:
     """Hold a port whose connections are never made: nothing that is sent there gets anywhere, and nobody says no."""
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", 0))
+        listening.bind(("127.0.0.1", port))
         listening.listen(0)
         place = listening.getsockname()
         with socket.create_connection(place), socket.socket() as more:
             more.setblocking(False)
             with suppress(BlockingIOError):
                 more.connect(place)
-            yield place[1]
+            yield

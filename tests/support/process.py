@@ -1,6 +1,7 @@
 """The real ``syncd`` as a process."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -45,11 +46,11 @@ def syncd(
 class Process:
     """A ``syncd`` that runs until it is stopped; its output goes to a file."""
 
-    def __init__(self, arguments: tuple[str, ...], cwd: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, command: tuple[str, ...], cwd: Path, environ: Mapping[str, str]) -> None:
         with tempfile.NamedTemporaryFile(prefix="syncd-test-", suffix=".log", delete=False) as log:
             self._log = Path(log.name)
             self.process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                command,
                 cwd=cwd,
                 env=dict(environ),
                 stdout=log,
@@ -90,9 +91,12 @@ class Process:
 
 
 @contextmanager
-def running(*arguments: str, cwd: Path, home: Path, **extra: str) -> Iterator[Process]:
-    """Run a ``syncd`` in the background; it is killed at the end of the block if it still runs."""
-    process = Process(arguments, cwd, environment(home, **extra))
+def running(*arguments: str, cwd: Path, home: Path, under: str = "", **extra: str) -> Iterator[Process]:
+    """Run a ``syncd`` in the background; it is killed at the end of the block if it still runs.
+
+    ``under`` is a command line that becomes this one, as ``strace -D`` does.
+    """
+    process = Process((*shlex.split(under), *COMMAND, *arguments), cwd, environment(home, **extra))
     try:
         yield process
     finally:
