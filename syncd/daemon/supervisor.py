@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from syncd.core import control
 from syncd.core.control import Control
 from syncd.core.errors import GitError, Kind, StateError, SyncdError
+from syncd.core.keys import RESERVED
 from syncd.core.live import Entry
 from syncd.core.problems import TreeError
 from syncd.core.timing import BACKOFF_LIMIT, backoff
@@ -98,9 +99,7 @@ class Daemon:
             self._read_anew(),
             self._observer.run(self._wake.set, self._read_in_full),
             self._dispatcher.run(self._service.pulse("dispatcher")),
-            self._watch("control", self._see_control),
-            self._watch("revision", self._see_record),
-            self._watch("lease", self._see_lease),
+            self._watch(),
         ]
 
     async def _stop(self, passes: asyncio.Task[None], loops: list[asyncio.Task[None]]) -> None:
@@ -232,32 +231,34 @@ class Daemon:
             await asyncio.sleep(self._interval)
             self._read_in_full()
 
-    async def _watch(self, name: str, see: Callable[[Entry | None, int], None]) -> None:
-        """Follow one of syncd's own keys by blocking queries."""
+    async def _watch(self) -> None:
+        """Follow syncd's own keys by one blocking query: one for each would wake for what its neighbours do."""
         index, failures = 0, 0
-        pulse = self._service.pulse(f"watch of {name}")
+        pulse = self._service.pulse(f"watch of {RESERVED!r}")
         while True:
             pulse.tick(QUERY_SECONDS)
             try:
-                entry, found = await self._store.watch_own(name, index)
+                own, found = await self._store.watch_all_own(index)
             except SyncdError as error:
                 failures += 1
                 index = 0
-                log.debug("watch failed", key=name, error=str(error))
+                log.debug("watch failed", part=RESERVED, error=str(error))
                 await asyncio.sleep(backoff(failures, self._draw()))
                 continue
             if failures or found < index:  # the store is back, or has gone back in time
                 self._read_in_full()
             failures = 0
             index = found if found >= index else 0
-            see(entry, found)
+            self._see_control(own.get("control"))
+            self._see_record(own.get("revision"), found)
+            self._see_lease(own.get("lease"))
 
     def _read_in_full(self) -> None:
         self._record_index = 0
         self._reconciler.forget()
         self._wake.set()
 
-    def _see_control(self, entry: Entry | None, _index: int) -> None:
+    def _see_control(self, entry: Entry | None) -> None:
         try:
             news = self._take(control.decode(entry.value if entry else None))
         except SyncdError as error:  # every pass reads it again, and is refused, until it is mended
@@ -267,7 +268,7 @@ class Daemon:
             self._wake.set()
 
     def _see_record(self, entry: Entry | None, index: int) -> None:
-        """Note where the record stands; a missing key's index grows with its neighbours, so only a loss counts."""
+        """Note where the record stands; the index grows with its neighbours too, so only a loss counts."""
         held = self._reconciler.held
         if held is None and self._failures:
             self._wake.set()  # somebody may have mended it
@@ -277,7 +278,7 @@ class Daemon:
         if held is not None and self._record_index > held.index:
             self._wake.set()
 
-    def _see_lease(self, entry: Entry | None, _index: int) -> None:
+    def _see_lease(self, entry: Entry | None) -> None:
         self._lease.see(entry)
         if not self._lease.leading and (entry is None or not entry.session):
             self._wake.set()

@@ -122,6 +122,14 @@ class Store:
         params = [*_CONSISTENT] if index == 0 else [*_CONSISTENT, ("index", max(1, index)), ("wait", f"{wait:g}s")]
         return await self._read(keys.join(self._prefix, _own(name)), params)
 
+    async def watch_all_own(self, index: int, *, wait: float = 55.0) -> tuple[dict[str, Entry], int]:
+        """Wait as ``watch_own`` does, for any of syncd's own keys; return them all by name, and their index."""
+        path = f"/v1/kv/{keys.own_prefix(self._prefix)}{_own('')}"
+        gathering = Gathering(self._prefix, None, where=f"watch of {path} at {self._endpoint}", part=_own(""))
+        waiting: Params = (("index", index), ("wait", f"{wait:g}s")) if index else ()
+        found = await self._gather(path, (("recurse", ""), *waiting, *_CONSISTENT), gathering)
+        return gathering.finish(found).own, found
+
     async def may_write(self) -> bool:
         """Tell whether the token may write every key below the prefix, which also means: no list is filtered."""
         question = {"Resource": "key", "Access": "write-prefix", "Segment": keys.own_prefix(self._prefix)}

@@ -183,6 +183,27 @@ async def test_a_watch_wakes_when_the_key_is_written_and_when_it_goes(
     assert gone > moved
 
 
+async def test_one_watch_wakes_for_any_of_syncds_own_keys_and_for_no_others(
+    store: Store, consul: ConsulAgent, prefix: str
+) -> None:
+    assert (await store.watch_all_own(0))[0] == {}
+    consul.put(f"{prefix}/.syncd/control", b"1")
+    consul.put(f"{prefix}/.syncd/revision", b"1")
+    own, index = await store.watch_all_own(0)
+    assert {name: entry.value for name, entry in own.items()} == {"control": b"1", "revision": b"1"}
+    consul.put(f"{prefix}/.syncd.yaml", b"1")
+    consul.put(f"{prefix}/a", b"1")
+    assert await store.watch_all_own(index, wait=0.05) == (own, index)
+    waiting = asyncio.create_task(store.watch_all_own(index))
+    consul.put(f"{prefix}/.syncd/revision", b"2")
+    own, moved = await waiting
+    assert (own["revision"].value, moved > index) == (b"2", True)
+    waiting = asyncio.create_task(store.watch_all_own(moved))
+    consul.delete(f"{prefix}/.syncd/control")
+    own, gone = await waiting
+    assert (set(own), gone > moved) == ({"revision"}, True)
+
+
 async def test_a_watch_that_nothing_wakes_ends_with_its_wait(store: Store, consul: ConsulAgent, prefix: str) -> None:
     consul.put(f"{prefix}/.syncd/control", b"1")
     found, index = await store.watch_own("control", 0)
