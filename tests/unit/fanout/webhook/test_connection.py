@@ -21,7 +21,21 @@ class Listening:
 class Wire:
     """As much of a transport as a request needs."""
 
+    closing = aborted = False
+
     def write(self, _: bytes) -> None: ...
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def connected(owner: Listening, wire: Wire) -> Connection:
+    connection = Connection(owner)
+    connection.connection_made(wire)  # type: ignore[arg-type]  # as much of it as is needed
+    return connection
 
 
 @pytest.mark.parametrize(
@@ -36,8 +50,7 @@ class Wire:
 )
 def test_a_connection_that_breaks_is_told_in_one_short_line(error: Exception | None, why: str) -> None:
     owner = Listening()
-    connection = Connection(owner)
-    connection.connection_made(Wire())  # type: ignore[arg-type]  # as much of it as is needed
+    connection = connected(owner, Wire())
     connection.request(b"", b"")
     connection.connection_lost(error)
     (said,) = owner.heard
@@ -51,3 +64,18 @@ def test_a_connection_that_breaks_while_nothing_is_asked_is_no_news() -> None:
     owner = Listening()
     Connection(owner).connection_lost(None)
     assert owner.heard == []
+
+
+def test_what_comes_while_nothing_is_asked_closes_the_connection_and_is_no_news() -> None:
+    owner, wire = Listening(), Wire()
+    connection = connected(owner, wire)
+    connection.data_received(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+    assert (owner.heard, wire.aborted, connection.usable) == ([], True, False)
+
+
+def test_a_connection_that_is_closing_cannot_be_used_though_nobody_was_told_yet() -> None:
+    wire = Wire()
+    connection = connected(Listening(), wire)
+    assert connection.usable
+    wire.closing = True
+    assert not connection.usable

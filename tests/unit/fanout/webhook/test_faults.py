@@ -1,6 +1,8 @@
 """Faults 23 and 24: receivers that hang, drip, flood, redirect, vanish, and names that lead elsewhere."""
 
 import asyncio
+import socket
+from contextlib import suppress
 from http import HTTPStatus
 
 import pytest
@@ -20,7 +22,7 @@ from tests.support.receiver import (
     then_reset,
 )
 from tests.support.telling import Telling
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT, until
 
 SOON = 0.3
 """Seconds, as a timeout whose end is awaited."""
@@ -233,6 +235,33 @@ async def test_an_early_answer_to_a_large_body_counts_and_the_connection_is_not_
         ended.set()
 
 
+async def test_what_a_receiver_did_not_read_in_time_is_never_sent(telling: Telling) -> None:
+    loop, large = asyncio.get_running_loop(), Message("large", b"x" * 50_000_000)  # more than any socket's buffers
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)  # its only parameter
+        told = telling(f"http://127.0.0.1:{listening.getsockname()[1]}/", timeout=SOON)
+        assert await told.tell(large) == Result("failed", "no answer within 0.3s")
+        connected, _ = await loop.sock_accept(listening)
+        with connected:
+            connected.setblocking(False)  # as above
+            read = 0
+            with suppress(ConnectionResetError):
+                async with asyncio.timeout(LIMIT):
+                    while came := len(await loop.sock_recv(connected, 1_000_000)):
+                        read += came
+            assert read < len(large.body)
+
+
+async def test_the_deadline_of_a_message_that_was_delivered_ends_nothing(telling: Telling) -> None:
+    async with receiver(reply(204), hang, reply(204)) as there:
+        told = telling(there.url, timeout=SOON)
+        assert await told.tell() == Result("delivered", "204")
+        later = telling(there.url, timeout=SOON)
+        assert (await later.tell()).outcome == "failed", "its deadline, which comes after the first one's, has passed"
+        assert await told.tell() == Result("delivered", "204")
+        assert there.connections == 2, "the first sender's is still the same"
+
+
 async def test_a_large_body_arrives_whole(telling: Telling) -> None:
     large = Message("large", bytes(range(256)) * 4096)
     async with receiver() as there:
@@ -260,8 +289,11 @@ async def test_closing_while_connecting_ends_it(telling: Telling) -> None:
     async with receiver() as there:
         told = telling(there.url)
         told.send()
+        assert len(asyncio.all_tasks()) == 2
         await told.sender.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         assert told.results == []
+        assert there.requests == []
 
 
 async def test_nobody_listening_is_said(telling: Telling) -> None:

@@ -105,6 +105,13 @@ def test_a_head_up_to_the_limit_is_read_and_a_larger_one_is_refused(size: int) -
         feed(HEAD_LIMIT + 1)
 
 
+def test_what_follows_a_head_of_the_largest_size_ends_the_connection_too() -> None:
+    start, end = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: ", b"\r\n\r\n"
+    replies = Replies()
+    assert replies.feed(start + b"a" * (HEAD_LIMIT - len(start) - len(end)) + end + b"HTTP/1.1 410 Gone\r\n\r\n")
+    assert (replies.status, replies.reusable) == (200, False)
+
+
 @pytest.mark.parametrize("size", [1000, HEAD_LIMIT, 10 * BODY_LIMIT])
 def test_a_body_up_to_the_limit_leaves_the_connection_usable_and_a_much_larger_one_does_not(size: int) -> None:
     def feed(length: int) -> Replies:
