@@ -67,6 +67,18 @@ def test_a_stopped_deadline_does_not_pass() -> None:
     assert clock.live == []
 
 
+def test_a_deadline_that_is_started_again_counts_from_then() -> None:
+    clock, passed = Clock(), list[float]()
+    deadline = Deadlines(clock).make(5, lambda: passed.append(clock.now))
+    for now in (0, 3, 4):
+        clock.turn(now)
+        deadline.start()
+    clock.turn(8)
+    assert passed == []
+    clock.turn(100)
+    assert passed == [9]
+
+
 def test_one_timer_and_one_entry_serve_any_number_of_starts() -> None:
     clock = Clock()
     deadlines = Deadlines(clock)
