@@ -162,7 +162,7 @@ class Publisher:
         head = self._journal.head
         fresh = head.epoch != record.epoch or index > head.index
         index = index if fresh else head.index
-        id_ = f"{record.epoch}-{index}" if fresh else f"{record.epoch}-{index}.{head.seq + 1}"
+        id_ = f"{record.epoch}-{index}" if fresh else f"{record.epoch}-{index}-{head.seq + 1}"
         revision = told(record.applied) if record.applied and kind != "foreign" else None
         return Event(id_, kind, record.epoch, index, self._now(), changes, count, revision)
 

@@ -93,7 +93,7 @@ async def test_a_new_subscriber_first_gets_the_full_state_then_each_change(fanou
     await fanout.publish(brain_model="a", tts_voice="v")
     await fanout.start(BRAIN)
     (full,) = fanout.receiver("brain").bodies
-    assert (full["type"], full["id"]) == ("syncd.state.reset.v1", "e-1.full")
+    assert (full["type"], full["id"]) == ("syncd.state.reset.v1", "e-1-full")
     assert fanout.receiver("brain").told == [{"brain/model": "a"}]
     await fanout.publish(brain_model="b")
     assert fanout.receiver("brain").told[1:] == [{"brain/model": "b"}]
