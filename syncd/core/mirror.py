@@ -62,8 +62,8 @@ class Mirror:
 
     def enter(self, key: str, entry: Entry) -> None:
         """Take an own write from the transaction's answer; a newer write by somebody else may be known already."""
-        have, gone = self.entries.get(key), self._gone.get(key)
-        if entry.index > (have.index if have else gone.index if gone else 0):
+        have = self.entries.get(key) or self._gone.get(key)
+        if entry.index > (have.index if have is not None else 0):
             self._put(key, entry)
 
     def remove(self, key: str, index: int) -> None:
@@ -120,8 +120,9 @@ class Mirror:
                 self._unconfirmed.discard(key)
 
     def _put(self, key: str, entry: Entry) -> None:
-        self._gone.pop(key, None)
-        self._unconfirmed.discard(key)
+        if self._gone:  # what is unconfirmed is gone
+            self._gone.pop(key, None)
+            self._unconfirmed.discard(key)
         if key not in self.entries:
             self._move(key)
         self.entries[key] = entry

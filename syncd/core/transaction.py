@@ -42,9 +42,9 @@ class Large(msgspec.Struct, frozen=True):
 def record_batch(fence: Fence, record: bytes, index: int, changes: Iterable[Change] = ()) -> Batch:
     """Write the record by compare-and-set at ``index`` (0: it must not exist), together with changes."""
     held = tuple(changes)
-    mark = mark_of(fence.source)
+    mark, below = mark_of(fence.source), keys.own_prefix(fence.prefix)
     cas = _encode(_Operation(_Cas(keys.record_key(fence.prefix), record, 0, index)))
-    return Batch(_body([_session(fence), cas, *(_operation(fence, change, mark) for change in held)]), held)
+    return Batch(_body([_session(fence), cas, *(_operation(below, change, mark) for change in held)]), held)
 
 
 def in_one(fence: Fence, record: bytes, index: int, changes: tuple[Change, ...]) -> Batch | None:
@@ -65,8 +65,9 @@ def batches(fence: Fence, index: int, changes: Iterable[Change]) -> Iterator[Bat
     front = [_session(fence), _check(fence, index)]
     start = len(_body(front))
     flags, size, held, operations = mark_of(fence.source), start, list[Change](), list[bytes]()
+    below = keys.own_prefix(fence.prefix)
     for change in changes:
-        operation = _operation(fence, change, flags)
+        operation = _operation(below, change, flags)
         if start + len(operation) + 1 > MAX_BODY_BYTES:
             yield Large(change, flags_of(change, flags))
             continue
@@ -118,8 +119,8 @@ class _Operation(msgspec.Struct, gc=False):
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _operation(fence: Fence, change: Change, mark: int) -> bytes:
-    key, before, wanted = keys.join(fence.prefix, change.key), change.before, change.wanted
+def _operation(below: str, change: Change, mark: int) -> bytes:
+    key, before, wanted = below + change.key, change.before, change.wanted
     index = before.index if before is not None else 0
     if wanted is not None:  # first, because a full load is nothing else
         return _encode(_Operation(_Cas(key, wanted.value, mark, index)))

@@ -141,12 +141,14 @@ class Applier:
         self._enter(held, (change,), index)
 
     def _enter(self, held: Held, changes: tuple[Change, ...], index: int) -> None:
-        mark = mark_of(self._source)
+        mark, mirror = mark_of(self._source), held.mirror
         for change in changes:
-            if change.operation is Operation.DELETE:
-                held.mirror.remove(change.key, change.index)
+            if change.wanted is not None:  # first, because a full load is nothing else
+                mirror.enter(change.key, Entry(change.wanted.value, mark, index))
+            elif change.operation is Operation.DELETE:
+                mirror.remove(change.key, change.index)
             else:
-                held.mirror.enter(change.key, Entry(change.value, flags_of(change, mark), index))
+                mirror.enter(change.key, Entry(change.value, flags_of(change, mark), index))
 
     def _fence(self) -> Fence:
         return Fence(self._source, self._prefix, self._lease.session)
