@@ -10,14 +10,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
+from syncd.core.event import Event
 from syncd.core.lease import Holder
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.applier import Applier
+from syncd.daemon.backlog import Backlog
 from syncd.daemon.dispatcher import Dispatcher, MakeSender
+from syncd.daemon.door import Door
 from syncd.daemon.healer import Healer
 from syncd.daemon.lease import Lease
 from syncd.daemon.messages import Messages
 from syncd.daemon.observer import Observer
+from syncd.daemon.passes import Passes
 from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
@@ -29,6 +33,7 @@ from syncd.daemon.view import View
 from syncd.fanout.command import CommandSender
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Sender
+from syncd.fanout.stream import Streams
 from syncd.fanout.webhook.webhooks import Webhooks
 from syncd.git.source import Source
 from syncd.settings import Settings
@@ -89,19 +94,27 @@ class Parts(msgspec.Struct, frozen=True):
             )
             stack.push_async_callback(dispatcher.close)
             await dispatcher.subscribe(settings.subscribers)
-            lease = self.lease()
+            backlog = Backlog(journal, messages)
+            streams = Streams(backlog.event)
+
+            def tell(event: Event) -> None:
+                dispatcher.publish(event)
+                streams.publish(event.seq)
+
+            lease, passes = self.lease(), Passes(time.time)
             reconciler = self.reconciler(lease)
             reconciler.expect(journal.head.epoch, journal.head.record)
-            yield Daemon(
+            observer = Observer(self.store, self.survey, pulse=service.pulse, clock=boot_time, draw=random.random)
+            daemon = Daemon(
                 self.source,
                 self.store,
                 reconciler,
-                Observer(self.store, self.survey, pulse=service.pulse, clock=boot_time, draw=random.random),
+                observer,
                 Publisher(
                     journal,
                     view,
                     self.survey.applied_revision,
-                    dispatcher.publish,
+                    tell,
                     root=settings.source.path,
                     now=time.time,
                 ),
@@ -109,10 +122,34 @@ class Parts(msgspec.Struct, frozen=True):
                 lease,
                 Report(settings.source.path, self.address),
                 service,
+                passes,
                 worktree=settings.source.worktree,
                 interval=settings.store.reconcile,
                 draw=random.random,
             )
+            door = Door(
+                self.source,
+                self.store,
+                self.survey,
+                reconciler,
+                observer,
+                lease,
+                passes,
+                view,
+                dispatcher,
+                streams,
+                backlog,
+                wake=daemon.wake,
+                prefix=settings.store.prefix,
+                address=self.address,
+                worktree=settings.source.worktree,
+                now=time.time,
+            )
+            from syncd.web.server import serve  # noqa: PLC0415  # takes longer than a whole short command
+
+            server = await serve(door, settings)
+            stack.push_async_callback(server.close)
+            yield daemon
 
 
 def senders(settings: Settings, view: View) -> MakeSender:

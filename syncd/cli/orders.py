@@ -7,16 +7,17 @@ import socket
 import time
 from typing import Final
 
-from msgspec.structs import replace
-
-from syncd.core import control, record
-from syncd.core.control import APPROVAL_SECONDS, Approval, Control, Pause
-from syncd.core.errors import Conflict, SyncdError
+from syncd.core import record
+from syncd.core.control import Pause
+from syncd.core.errors import SyncdError
 from syncd.core.record import Record
+from syncd.daemon import orders as left
+from syncd.daemon.orders import read as orders
 from syncd.store.store import Store
 
+__all__ = ["NotTaken", "Paused", "leave_approval", "orders", "person", "wait_until_applied"]
+
 WAIT_SECONDS: Final = 60.0
-_ATTEMPTS: Final = 5
 _POLL: Final = 10.0
 
 
@@ -40,26 +41,9 @@ class NotTaken(SyncdError):
     exit_code = 75
 
 
-async def orders(store: Store) -> Control:
-    """Read the standing orders."""
-    entry = await store.own("control")
-    return control.decode(entry.value if entry else None)
-
-
 async def leave_approval(store: Store, hash_: str) -> None:
     """Approve a plan; other orders stay as they are."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        entry = await store.own("control")
-        standing = control.decode(entry.value if entry else None)
-        approval = Approval(hash_, person(), int(time.time()) + APPROVAL_SECONDS)
-        text = control.encode(replace(standing, approval=approval))
-        try:
-            await store.put_own("control", text, index=entry.index if entry else 0)
-        except Conflict:
-            if attempt == _ATTEMPTS:
-                raise
-        else:
-            return
+    await left.approve(store, hash_, person(), time.time())
 
 
 async def wait_until_applied(

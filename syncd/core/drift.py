@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from syncd.core.change import Change, Operation
-from syncd.core.desired import Base, DesiredKey
+from syncd.core.desired import Base, DesiredKey, sorted_pairs
 from syncd.core.digest import value_hash
 from syncd.core.live import Entry
 from syncd.core.plan import Plan
@@ -12,6 +12,12 @@ from syncd.core.plan import Plan
 def drifted(base: Base, live: Mapping[str, Entry]) -> tuple[str, ...]:
     """List the keys of the applied commit that are missing or hold another value; a lost mark alone is no drift."""
     return tuple(sorted(key for key in base if _differs(base, key, live.get(key))))
+
+
+def differences(wanted: Mapping[str, DesiredKey], live: Mapping[str, Entry]) -> tuple[Change, ...]:
+    """Return, as the changes that would heal it, where live is not what a commit says; marks do not count."""
+    pairs = ((key, said, live.get(key)) for key, said in sorted_pairs(wanted))
+    return tuple(_heal(key, said, entry) for key, said, entry in pairs if entry is None or entry.value != said.value)
 
 
 def reported(plan: Plan, wanted: Mapping[str, DesiredKey], live: Mapping[str, Entry]) -> tuple[Change, ...]:

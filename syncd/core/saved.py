@@ -103,11 +103,25 @@ def save(plan: Plan, around: Around) -> SavedPlan:
         record_index=around.index,
         hash=plan.hash,
         counts=plan.counts,
-        changes=tuple(_change(change, around.root) for change in plan.changes),
-        withheld=tuple(_change(change, around.root, why) for change, why in plan.withheld),
+        changes=tuple(describe(change, around.root) for change in plan.changes),
+        withheld=tuple(describe(change, around.root, why) for change, why in plan.withheld),
         left=tuple(SavedLeft(left.key, left.why) for left in plan.left),
         refusals=tuple(SavedRefusal(r.guard.value, r.message, r.hint) for r in plan.refusals),
         base=around.base,
+    )
+
+
+def describe(change: Change, root: str, why: str | None = None) -> SavedChange:
+    """Describe one change, a secret by its hashes; ``root`` is the tree's path in the repository."""
+    wanted = change.wanted
+    return SavedChange(
+        operation=change.operation.value,
+        key=change.key,
+        index=change.index,
+        before=saved_value(change.before.value, secret=change.secret) if change.before else None,
+        after=saved_value(wanted.value, secret=change.secret) if wanted else None,
+        at=f"{join(root, wanted.path)}:{wanted.line}:{wanted.column}" if wanted else None,
+        why=why,
     )
 
 
@@ -140,19 +154,6 @@ def demand_same(saved: SavedPlan, now: SavedPlan) -> None:
     what = f"these keys moved: {some(moved)}" if moved else "the control record or the guards moved"
     raise PlanMoved(
         f"the saved plan no longer holds: {what}", hint="look at the new one: syncd plan; nothing was changed"
-    )
-
-
-def _change(change: Change, root: str, why: str | None = None) -> SavedChange:
-    wanted = change.wanted
-    return SavedChange(
-        operation=change.operation.value,
-        key=change.key,
-        index=change.index,
-        before=saved_value(change.before.value, secret=change.secret) if change.before else None,
-        after=saved_value(wanted.value, secret=change.secret) if wanted else None,
-        at=f"{join(root, wanted.path)}:{wanted.line}:{wanted.column}" if wanted else None,
-        why=why,
     )
 
 

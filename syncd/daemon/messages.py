@@ -11,6 +11,8 @@ from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
 
 _RECENT: Final = 256
+_MOST_MADE: Final = 64
+"""Streams may want any prefix, and each message may be 1 MiB."""
 _RECENT_CHANGES: Final = 10_000
 """The newest events are kept at hand, up to so many with so many changes in all; the last one always."""
 
@@ -70,6 +72,8 @@ class Messages:
         if after is not None and after < wanted.upto and not (self._recent and self._recent[0].seq <= after + 1):
             return "elsewhere"
         events = [] if after is None else [each for each in self._recent if after < each.seq <= wanted.upto]
+        if len(self._made) >= _MOST_MADE:
+            self._made.clear()
         made = self._made[wanted] = self._make(wanted, events)
         return made
 

@@ -63,6 +63,7 @@ class Observer:
         self._held_now = asyncio.Event()
         self._unfit = asyncio.Event()
         self._lost: Callable[[], None] = lambda: None
+        self.wakes = 0
 
     def follow(self, held: Held | None) -> None:
         """Keep this true from now on; None: nothing, until a pass is over or the store has been read anew."""
@@ -96,6 +97,7 @@ class Observer:
 
     def note(self, held: Held, changed: tuple[Observed, ...]) -> None:
         """Have the next pass look at keys."""
+        self.wakes += 1
         if changed:
             held.touched.update(each.key for each in changed)
             now = self._clock()

@@ -171,7 +171,7 @@ class Reconciler:
         back = record is not None and record.epoch == self._newest[0] and index < self._newest[1]
         if self._in_doubt or back or (record is not None and record.applying is not None):
             await self._survey.demand_rights()
-            await self._applier.move(record, index, self._lineage(), renewed=back)
+            await self._applier.move(record, index, self.lineage(), renewed=back)
         self._in_doubt = False
         held = await self._survey.hold(tip.tree.desired.keys)
         self._note_newest(held)
@@ -245,22 +245,23 @@ class Reconciler:
     ) -> None:
         before = held.settled, held.record.applied if held.record else None
         self.held, self._in_doubt = None, True
-        await self._applier.apply(plan, held, approval=approval, lineage=self._lineage(), progress=progress)
+        await self._applier.apply(plan, held, approval=approval, lineage=self.lineage(), progress=progress)
         self.held, self._in_doubt = held, False
         self._note_newest(held)
         held.settled = _settled(plan, revision)
         self._remember(held, revision, before)
 
     async def _plan(self, held: Held, revision: Revision) -> Plan:
-        return await self._survey.plan(held, revision, lineage=self._lineage(), resting=self._healer.resting())
+        return await self._survey.plan(held, revision, lineage=self.lineage(), resting=self._healer.resting())
 
-    def _lineage(self) -> str | None:
+    def lineage(self) -> str | None:
+        """Return the id of the history that this node has applied here, None where it never has."""
         return self._state.recall("lineage") if self._state else None
 
     def _remember(self, held: Held, revision: Revision, before: tuple[Revision | None, Applied | None]) -> None:
         if self._state is None or held.record is None or held.record.applied is None:
             return
-        if self._lineage() != held.record.lineage:
+        if self.lineage() != held.record.lineage:
             self._state.remember("lineage", held.record.lineage)
         settled, applied = before
         step = settled is not None and revision.since == settled.commit.id

@@ -12,10 +12,12 @@ from syncd.core.errors import GitError, Kind, StateError, SyncdError
 from syncd.core.keys import RESERVED
 from syncd.core.live import Entry
 from syncd.core.problems import TreeError
+from syncd.core.record import Applied
 from syncd.core.timing import BACKOFF_LIMIT, backoff
 from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
+from syncd.daemon.passes import Passes
 from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Outcome, Reconciler
 from syncd.daemon.report import Report
@@ -58,6 +60,7 @@ class Daemon:
         lease: Lease,
         report: Report,
         service: Service,
+        passes: Passes,
         *,
         worktree: bool,
         interval: float,
@@ -76,9 +79,9 @@ class Daemon:
         self._report = report
         self._service = service
         self._pulse = service.pulse("pass")
+        self._passes = passes
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._control: Control | None = None
         self._record_index = 0
         self._good: Revision | None = None
         self._failures = 0
@@ -91,6 +94,10 @@ class Daemon:
             await _first_failure([passes, *loops])
         finally:
             await self._stop(passes, loops)
+
+    def wake(self) -> None:
+        """Have a pass begin as soon as may be."""
+        self._wake.set()
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -107,6 +114,7 @@ class Daemon:
         self._service.pulse("stop").tick(LAST_WRITE_SECONDS + RELEASE_SECONDS)
         for loop in loops:
             loop.cancel()
+        self._passes.stop()
         self._stopping.set()
         self._wake.set()
         silenced = asyncio.create_task(self._dispatcher.close())  # a stubborn command takes some seconds to end
@@ -123,6 +131,7 @@ class Daemon:
         while not self._stopping.is_set():
             self._wake.clear()
             self._tick()
+            self._passes.begin()
             failure: SyncdError | None = None
             outcome: Outcome | None = None
             self._observer.follow(None)
@@ -140,10 +149,16 @@ class Daemon:
             self._report.journal_error(unpublished)
             if not self._worktree:
                 self._tick()
-                self._report.edits(await self._edits())
+                self._passes.edits = await self._edits()
+                self._report.edits(self._passes.edits)
+            self._passes.end(outcome, failure or unpublished, self._applied())
             self._service.passed(self._report.standing)
             self._pulse.rest()
             await self._sleep(failure or unpublished)
+
+    def _applied(self) -> Applied | None:
+        record = self._reconciler.held.record if self._reconciler.held else None
+        return record.applied if record else None
 
     async def _publish(self, outcome: Outcome | None) -> StateError | None:
         """Tell subscribers what is whole now; return what kept it from them, which is tried again."""
@@ -196,9 +211,9 @@ class Daemon:
 
     def _take(self, orders: Control) -> bool:
         """Note the orders; True if they are new."""
-        if orders == self._control:
+        if orders == self._passes.control:
             return False
-        self._control = orders
+        self._passes.control = orders
         if orders.approval is not None:
             self._read_in_full()  # what a person approved is a plan of everything, not of what a commit touched
         return True
@@ -207,8 +222,10 @@ class Daemon:
         """Read the desired state; where it is invalid or gone, say so and stay with the last good one."""
         try:
             self._good = await (self._source.read_worktree() if self._worktree else self._source.read())
+            self._passes.read(self._good.commit, None)
             self._report.source_error(None)
         except (TreeError, GitError) as error:
+            self._passes.read(None, error)
             if self._good is None:
                 raise
             self._report.source_error(error)
@@ -263,7 +280,7 @@ class Daemon:
             news = self._take(control.decode(entry.value if entry else None))
         except SyncdError as error:  # every pass reads it again, and is refused, until it is mended
             self._report.store_error(error)
-            self._control, news = None, True
+            self._passes.control, news = None, True
         if news:
             self._wake.set()
 

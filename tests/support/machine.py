@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 from typing import Any
 from urllib.parse import quote
 
+from tests.support.api import Api
 from tests.support.process import Process, running, syncd
 from tests.support.repository import Repository
 
@@ -98,10 +99,21 @@ class Machine:
         """Run the daemon in the background."""
         return running("run", *words, cwd=self.repository.folder, home=self.home, **{**self._settings, **extra})
 
+    @property
+    def socket(self) -> Path:
+        """Where the daemon's socket stands."""
+        return self.home / "syncd.sock"
+
+    @property
+    def api(self) -> Api:
+        """The daemon's door."""
+        return Api(self.socket)
+
     def other(self, name: str) -> "Machine":
         """Name another machine on the same repository and store."""
         return replace(self, home=self.home.with_name(name))
 
     @property
     def _settings(self) -> dict[str, str]:
-        return {"CONSUL_HTTP_ADDR": self.kv.address, "SYNCD_STORE_PREFIX": self.kv.prefix}
+        own = {"SYNCD_STORE_PREFIX": self.kv.prefix, "SYNCD_HTTP_SOCKET": str(self.socket)}
+        return {"CONSUL_HTTP_ADDR": self.kv.address, **own}

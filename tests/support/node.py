@@ -24,6 +24,7 @@ def settings_of(repository: Repository, address: str, prefix: str, home: Path, *
         "store.address": address,
         "store.prefix": prefix,
         "state_directory": str(home),
+        "http.listen": "127.0.0.1:0",
         **{name.replace("__", "."): value for name, value in more.items()},
     }
     return load(flags, {}, repository.folder)

@@ -21,7 +21,8 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("CONSUL_", "SYNCD_", "GIT_", "XDG_"))
     }
-    return {**kept, "HOME": str(home), "NO_COLOR": "1", "SYNCD_LOG_FORMAT": "console", **extra}
+    own = {"HOME": str(home), "NO_COLOR": "1", "SYNCD_LOG_FORMAT": "console", "SYNCD_HTTP_LISTEN": "127.0.0.1:0"}
+    return {**kept, **own, **extra}
 
 
 def syncd(

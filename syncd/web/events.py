@@ -1,0 +1,83 @@
+"""``/api/v1/events``: what changes, as server-sent events, from where a client was when it went."""
+
+from typing import Final, cast
+
+from aiohttp.web import StreamResponse
+
+from syncd.core.subscriber import Filter
+from syncd.daemon.backlog import Backlog
+from syncd.daemon.door import Door
+from syncd.fanout.stream import Channel, Stream, Streams, Transport
+from syncd.web import answers
+from syncd.web.answers import Refusal
+from syncd.web.calls import Call
+
+RETRY_MILLISECONDS: Final = 2000
+_MOST_PATTERNS: Final = 20
+_MOST_STARS: Final = 3
+"""In one pattern: each more multiplies what a test of a long key may take."""
+
+
+async def follow(door: Door, call: Call) -> StreamResponse:
+    """Tell what changes, until the client goes."""
+    request = call.request
+    filter_ = _filter(call)
+    chunked = request.version >= (1, 1)
+    response = StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"})
+    response.headers.update(answers.SERVER)
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would keep small events back
+    response.force_close()
+    call.connection.stream()
+    await response.prepare(request)
+    transport = request.transport
+    if transport is None:
+        return response
+    stream = Stream(cast("Transport", transport), Channel(filter_, call.flag("values", default=True), chunked))
+    try:
+        stream.write(b"retry: %d\n: following\n\n" % RETRY_MILLISECONDS)
+        await door.ready()
+        if not door.passes.stopping:
+            await _catch_up(door.backlog, door.streams, stream, await _from(door.backlog, stream, call))
+            await stream.ended.wait()
+    finally:
+        door.streams.leave(stream)
+    return response
+
+
+async def _from(backlog: Backlog, stream: Stream, call: Call) -> int | None:
+    """Return the event that the client saw last; None: it is to get the full state."""
+    seen = call.header("Last-Event-ID") or call.text("last_event_id")
+    if seen:
+        return await backlog.find(seen)
+    if call.flag("full", default=False):
+        return None
+    seq, id_ = backlog.last
+    stream.write(b"id: %b\n\n" % id_.encode())  # who goes before the first event comes back to here
+    return seq
+
+
+async def _catch_up(backlog: Backlog, streams: Streams, stream: Stream, after: int | None) -> None:
+    """Tell what was missed and join, with nothing between and nothing twice."""
+    channel = stream.channel
+    while after is None or after < backlog.last[0]:
+        missed = await backlog.since(channel.filter, after, values=channel.values)
+        if missed.told is not None:
+            stream.write(missed.told)
+        after = missed.upto
+    streams.join(stream, after)
+
+
+def _filter(call: Call) -> Filter:
+    prefixes, patterns = call.texts("prefix"), call.texts("match")
+    if len(prefixes) + len(patterns) > _MOST_PATTERNS:
+        raise Refusal(400, f"at most {_MOST_PATTERNS} prefixes and patterns", where="?match=")
+    if any(pattern.count("*") - pattern.count("**") > _MOST_STARS for pattern in patterns):
+        raise Refusal(400, f"at most {_MOST_STARS} wildcards in a pattern", where="?match=")
+    if "" in prefixes:
+        return Filter()
+    found = Filter(prefixes, patterns)
+    try:
+        found.test()
+    except ValueError as error:
+        raise Refusal(400, f"this pattern cannot be read: {error}", where="?match=") from None
+    return found
