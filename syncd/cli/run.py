@@ -86,9 +86,12 @@ class Place(Struct, frozen=True):
     def _fitted(self, settings: Settings) -> Settings:
         if self.state_directory is None:
             return settings
+        http = settings.http
         if settings.state_directory != self.state_directory:
             log.warning("the embedded store stays where it is until a restart", state_directory=self.state_directory)
-        return replace(_without_credentials(settings), state_directory=self.state_directory)
+            if http.socket.parent == settings.state_directory:
+                http = replace(http, socket=self.state_directory / http.socket.name)
+        return replace(_without_credentials(settings), state_directory=self.state_directory, http=http)
 
 
 def _without_credentials(settings: Settings) -> Settings:

@@ -18,13 +18,6 @@ from syncd.core.problems import TreeError
 from syncd.core.record import Applied
 from syncd.core.saved import Around, SavedPlan, SavedRefusal
 from syncd.daemon import orders
-from syncd.daemon.backlog import Backlog
-from syncd.daemon.dispatcher import Dispatcher
-from syncd.daemon.lease import Lease
-from syncd.daemon.observer import Observer
-from syncd.daemon.passes import Passes
-from syncd.daemon.publisher import told
-from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.answers import (
     DriftAnswer,
     LiveDrift,
@@ -39,6 +32,13 @@ from syncd.daemon.answers import (
     problems_of,
     trouble_of,
 )
+from syncd.daemon.backlog import Backlog
+from syncd.daemon.dispatcher import Dispatcher
+from syncd.daemon.lease import Lease
+from syncd.daemon.observer import Observer
+from syncd.daemon.passes import Passes
+from syncd.daemon.publisher import told
+from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.survey import Held, Survey
 from syncd.daemon.view import View
 from syncd.fanout.sender import Result

@@ -13,10 +13,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from syncd.daemon.answers import LiveStatus
 from syncd.daemon.dispatcher import BUCKETS
 from syncd.daemon.door import Door
 from syncd.daemon.line import Standings
-from syncd.daemon.answers import LiveStatus
 from syncd.web import answers
 from syncd.web.calls import Call
 

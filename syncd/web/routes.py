@@ -9,8 +9,8 @@ import msgspec
 from aiohttp import web
 
 from syncd.core.saved import SavedPlan
-from syncd.daemon.door import Door
 from syncd.daemon.answers import DriftAnswer, LiveOrders, LiveStatus, SyncAnswer
+from syncd.daemon.door import Door
 from syncd.fanout.sender import Result
 from syncd.web import asking, config, events, metrics, openapi, ordering
 from syncd.web.answers import JSON, Refusal
