@@ -1,4 +1,4 @@
-"""Telling who cares: subscribers, journal, outbox and senders.
+"""Telling who cares: journal, outbox, senders and event streams.
 
-Stands empty until the issue on fan-out fills it. May import core, settings and log; never speaks to a store.
+May import core, settings and log; never speaks to a store.
 """

@@ -1,4 +1,4 @@
-"""The HTTP door and the page.
+"""The HTTP API of a running daemon.
 
-Stands empty until the issue on fan-out fills it. Holds no policy: it calls what the rooms below offer.
+HTTP only, no policy: what is answered and ordered goes through ``daemon/door.py``.
 """

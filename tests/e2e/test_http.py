@@ -63,6 +63,7 @@ def test_a_stream_goes_on_after_the_daemon_was_killed(machine: Machine) -> None:
             assert found == {"tts/voice": "two", "wake_word/sensitivity": "0.9"}
 
 
+# promise 17
 def test_who_was_away_for_too_long_gets_the_full_state_and_goes_on_from_there(local: Machine) -> None:
     with local.run() as daemon, ready(local, daemon).follow(last="0123456789abcdef-1") as stream:
         told = stream.next()
@@ -79,6 +80,8 @@ def test_who_was_away_for_too_long_gets_the_full_state_and_goes_on_from_there(lo
             assert full.next().keys == {"tts/voice": "other"}
 
 
+# promise 12
+# promise 16
 def test_config_is_a_whole_revision_and_known_by_its_tag(machine: Machine) -> None:
     machine.repository.commit(
         {

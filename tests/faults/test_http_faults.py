@@ -53,6 +53,7 @@ def closes(client: socket.socket) -> bytes:
     return read_all(client)
 
 
+# promise 16
 def test_fault_26_a_stream_that_is_never_read_is_dropped_and_nobody_else_waits(
     served: tuple[Machine, Process, Api],
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_name_that_is_not_ours_is_not_answered(served: tuple[Machine, Process,
     assert machine.api.get("/healthz", Host=host).status == 200, "who reaches the socket is no web page"
 
 
+# promise 19
 def test_a_web_page_cannot_order_anything(served: tuple[Machine, Process, Api]) -> None:
     _, _, api = served
     assert api.call("POST", "/api/v1/pause", b"{}", {**JSON, "Origin": "http://localhost"}).status == 403
@@ -177,6 +179,7 @@ def test_a_web_page_cannot_order_anything(served: tuple[Machine, Process, Api]) 
     assert not [name for name in preflight.headers if name.lower().startswith("access-control")]
 
 
+# promise 20
 def test_fault_19_too_many_callers_are_sent_away_and_commits_go_on(tmp_path: Path) -> None:
     with started(tmp_path) as (machine, daemon, api), ExitStack() as stack:
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (400, 400))

@@ -87,6 +87,7 @@ async def test_who_joined_later_is_not_told_again_and_who_left_is_forgotten() ->
     assert len(streams) == 0
 
 
+# promise 16
 async def test_who_does_not_read_is_dropped_and_nobody_else_notices() -> None:
     streams = Streams(Maker(size=MOST_UNREAD // 8))
     stuck, _ = joined(streams)
