@@ -27,6 +27,7 @@ from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
 from syncd.daemon.service import Service
 from syncd.daemon.state import State
+from syncd.daemon.status import Status
 from syncd.daemon.supervisor import Daemon
 from syncd.daemon.survey import Survey
 from syncd.daemon.view import View
@@ -127,21 +128,33 @@ class Parts(msgspec.Struct, frozen=True):
                 interval=settings.store.reconcile,
                 draw=random.random,
             )
+            status = Status(
+                self.source,
+                self.store,
+                self.survey,
+                reconciler,
+                lease,
+                passes,
+                view,
+                dispatcher,
+                streams,
+                prefix=settings.store.prefix,
+                address=self.address,
+                now=time.time,
+            )
             door = Door(
+                status,
                 self.source,
                 self.store,
                 self.survey,
                 reconciler,
                 observer,
-                lease,
                 passes,
                 view,
                 dispatcher,
                 streams,
                 backlog,
                 wake=daemon.wake,
-                prefix=settings.store.prefix,
-                address=self.address,
                 worktree=settings.source.worktree,
                 now=time.time,
             )

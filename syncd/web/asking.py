@@ -48,12 +48,12 @@ async def readiness(door: Door, _call: Call) -> Response:
 
 async def status(door: Door, _call: Call) -> Response:
     """Say how things stand."""
-    return answers.json(await door.status())
+    return answers.json(await door.status.read())
 
 
 async def drift(door: Door, _call: Call) -> Response:
     """List the keys that are not what the applied commit says."""
-    return answers.json(await door.drift())
+    return answers.json(await door.status.drift())
 
 
 async def plan(door: Door, _call: Call) -> Response:

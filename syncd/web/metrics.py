@@ -24,7 +24,7 @@ async def metrics(door: Door, call: Call) -> Response:
     """Tell every metric as it is now."""
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
-    registry.register(Snapshot(door, await door.status(), len(call.connection.all), call.connection.all.shed))
+    registry.register(Snapshot(door, await door.status.read(), len(call.connection.all), call.connection.all.shed))
     return answers.body(generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -71,7 +71,7 @@ class Snapshot(Collector):
         yield Counter("syncd_watch_wakes", "Answers of parked watches on the store.", self._door.observer.wakes)
 
     def _subscribers(self, standings: Iterable[Standings]) -> Iterator[Metric]:
-        now = self._door.time()
+        now = self._door.now()
         depth = Gauge("syncd_subscriber_queue_depth", "Events that it has not been told.", labels=["subscriber"])
         age = Gauge("syncd_subscriber_queue_age_seconds", "Age of the oldest of them.", labels=["subscriber"])
         ended = Counter("syncd_deliveries", "Tries by how they ended.", labels=["subscriber", "outcome"])

@@ -5,6 +5,7 @@ import re
 import yaml
 
 from tests.support.api import Api, config_key
+from tests.support.hook import hook
 from tests.support.machine import Machine
 from tests.support.process import Process
 
@@ -215,3 +216,27 @@ def test_another_address_is_an_error_without_tokens(local: Machine) -> None:
     with local.run(SYNCD_HTTP_LISTEN="0.0.0.0:0") as daemon:
         daemon.wait_for_output("http.tokens_file must be set")
         assert daemon.process.wait(20) == 64
+
+
+def test_a_subscriber_is_shown_tried_and_told_anew(local: Machine) -> None:
+    with hook() as there:
+        (local.repository.folder / "syncd.toml").write_text(there.subscriber("all", local.home))
+        with local.run() as daemon:
+            api = ready(local, daemon)
+            there.wait_for_tries(1)
+            daemon.wait_for(lambda: api.get("/api/v1/subscribers").json["subscribers"][0]["delivered"] == 1)
+            (shown,) = api.get("/api/v1/subscribers").json["subscribers"]
+            assert (shown["name"], shown["kind"], shown["state"]) == ("all", "webhook", "idle")
+            assert api.get("/api/v1/status").json["subscribers"] == {"count": 1, "states": {"idle": 1}, "troubled": []}
+            assert api.post("/api/v1/subscribers/all/test").json["outcome"] == "delivered"
+            assert there.tries[-1].kind == "test"
+            daemon.wait_for(lambda: api.get("/api/v1/subscribers/all/deliveries").json["deliveries"])
+            (ended,) = api.get("/api/v1/subscribers/all/deliveries?most=1").json["deliveries"]
+            assert api.post("/api/v1/subscribers/all/replay", event=ended["id"]).json == {"replaying": "all"}
+            there.wait_for_tries(3)
+            assert there.tries[2].kind == "state.reset"
+            there.answers = lambda _: 500
+            local.repository.commit({"tts.yaml": "voice: other\n"})
+            daemon.wait_for(lambda: api.get("/api/v1/status").json["subscribers"]["troubled"])
+            assert b'syncd_subscriber_queue_depth{subscriber="all"} 1.0' in api.get("/metrics").body
+            assert api.post("/api/v1/subscribers/all/test").json["outcome"] == "failed"

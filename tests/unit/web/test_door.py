@@ -1,5 +1,6 @@
 """A daemon in this process, asked by HTTP: what the door says of itself and to whom."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -8,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from syncd.core.errors import SettingsError
@@ -27,11 +29,16 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @asynccontextmanager
-async def served(repository: Repository, folder: Path, **more: str) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+async def served(
+    repository: Repository, folder: Path, *, by_default: bool = False, **more: Any
+) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     """Run a daemon; yield a client of its socket, and its address by TCP."""
     store = await start(folder / "store.db", port=0)
     try:
         async with node(repository, store.address, "config", folder / "home", **more) as parts:
+            if by_default:
+                origins = {**parts.settings.origins, "http.listen": "default"}
+                parts = replace(parts, settings=replace(parts.settings, origins=origins))
             with capture_logs() as logs:
                 async with daemon(parts):
                     address = next(
@@ -119,6 +126,14 @@ async def test_a_taken_port_is_an_error_where_it_was_asked_for(repository: Repos
             pass
 
 
+async def test_a_taken_port_that_nobody_asked_for_leaves_the_socket(repository: Repository, tmp_path: Path) -> None:
+    with listen_tcp("127.0.0.1", 0) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        async with served(repository, tmp_path, by_default=True, http__listen=listen) as (local, address):
+            assert address == ""
+            assert (await local.get("/healthz")).status == 200
+
+
 async def test_without_a_port_the_socket_alone_answers(repository: Repository, tmp_path: Path) -> None:
     async with served(repository, tmp_path, http__listen="") as (local, address):
         assert address == ""
@@ -177,8 +192,6 @@ async def test_a_caller_that_speaks_http_1_0_gets_a_stream_without_chunks(
     repository: Repository, tmp_path: Path
 ) -> None:
     async with served(repository, tmp_path) as (_, address):
-        import asyncio
-
         host, _, port = address.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"GET /api/v1/events?full=true HTTP/1.0\r\nHost: localhost\r\n\r\n")
