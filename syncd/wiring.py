@@ -10,11 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
+from syncd.core.catalog import parse_grant
 from syncd.core.event import Event
 from syncd.core.lease import Holder
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.applier import Applier
 from syncd.daemon.backlog import Backlog
+from syncd.daemon.discovery import Discovery
 from syncd.daemon.dispatcher import Dispatcher, MakeSender
 from syncd.daemon.door import Door
 from syncd.daemon.healer import Healer
@@ -81,6 +83,19 @@ class Parts(msgspec.Struct, frozen=True):
         healer = Healer(applier, clock=boot_time)
         return Reconciler(self.store, self.source, self.survey, applier, healer, lease, self.state, now=time.time)
 
+    def discovery(self, dispatcher: Dispatcher) -> Discovery:
+        """Make what finds subscribers in the catalog."""
+        settings, secret_file = self.settings, self.settings.catalog.secret_file
+        return Discovery(
+            self.store.catalog,
+            dispatcher,
+            settings.subscribers,
+            [parse_grant(text) for text in settings.catalog.values],
+            str(secret_file) if secret_file else "",
+            clock=boot_time,
+            draw=random.random,
+        )
+
     @asynccontextmanager
     async def daemon(self, service: Service | None = None) -> AsyncIterator[Daemon]:
         """Make the daemon; its journal is open until the end of the block. Without ``service`` nobody hears of it."""
@@ -94,7 +109,7 @@ class Parts(msgspec.Struct, frozen=True):
                 journal, messages, senders(settings, view), now=time.time, draw=random.random, draw_id=draw_id
             )
             stack.push_async_callback(dispatcher.close)
-            await dispatcher.subscribe(settings.subscribers)
+            await dispatcher.subscribe(settings.subscribers, whole=not settings.catalog.subscribers)
             backlog = Backlog(journal, messages)
             streams = Streams(backlog.event)
 
@@ -120,6 +135,7 @@ class Parts(msgspec.Struct, frozen=True):
                     now=time.time,
                 ),
                 dispatcher,
+                self.discovery(dispatcher) if settings.catalog.subscribers else None,
                 lease,
                 Report(settings.source.path, self.address),
                 service,

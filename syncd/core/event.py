@@ -105,10 +105,13 @@ def limit(event: Event, wanted: Callable[[str], bool]) -> Event | None:
     return msgspec.structs.replace(event, changes=changes, count=len(changes))
 
 
-def without_values(event: Event) -> Event:
-    """Leave the hashes alone."""
-    bare = tuple([msgspec.structs.replace(change, old=None, new=None) for change in event.changes])
-    return msgspec.structs.replace(event, changes=bare)
+def without_values(event: Event, but: tuple[str, ...] = ()) -> Event:
+    """Leave the hashes alone; ``but`` keys that begin so keep their values."""
+    bare = [
+        change if change.key.startswith(but) else msgspec.structs.replace(change, old=None, new=None)
+        for change in event.changes
+    ]
+    return msgspec.structs.replace(event, changes=tuple(bare))
 
 
 def bounded(changes: Sequence[KeyChange]) -> tuple[KeyChange, ...]:

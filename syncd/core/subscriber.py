@@ -66,11 +66,13 @@ class File(msgspec.Struct, frozen=True):
 
 
 Target = Webhook | Command | File
+Values = bool | tuple[str, ...]
+"""Whose values are told: every key's, no key's, or those of keys that begin so; of all others the hashes."""
 Scope = Literal["leader", "node"]
 
 
 class Subscriber(msgspec.Struct, frozen=True):
-    """One subscriber; ``name`` is unique. ``values``: it is told values, not only their hashes.
+    """One subscriber; ``name`` is unique.
 
     ``origin`` says where it was defined: a place in ``syncd.toml``, or a service of the catalog.
     """
@@ -78,7 +80,7 @@ class Subscriber(msgspec.Struct, frozen=True):
     name: str
     target: Target
     filter: Filter = Filter()
-    values: bool = True
+    values: Values = True
     origin: str = ""
 
     @property

@@ -83,13 +83,13 @@ class Dispatcher:
             for line in self._lines.values():
                 self._start(line)
 
-    async def subscribe(self, subscribers: Iterable[Subscriber]) -> None:
-        """Tell these from now on, and nobody else."""
+    async def subscribe(self, subscribers: Iterable[Subscriber], *, whole: bool = True) -> None:
+        """Tell these from now on, and nobody else; where these are not ``whole``, what others are owed stays noted."""
         wanted = {each.name: each for each in subscribers}
         gone = [name for name in {*self._lines, *self._journal.standings} if name not in wanted]
         for name in gone:
             await self._drop(name)
-        if gone:
+        if gone and whole:
             with suppress(StateError):  # they are dropped again at the next start
                 await self._journal.forget(gone)
         for name, subscriber in wanted.items():

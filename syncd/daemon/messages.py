@@ -2,10 +2,11 @@
 
 from collections import deque
 from typing import Final, Literal, NamedTuple
+from weakref import WeakValueDictionary
 
 from syncd.core import cloudevent
 from syncd.core.event import Event, KeyChange, bounded, fold, limit, shown, without_values
-from syncd.core.subscriber import Filter, Subscriber
+from syncd.core.subscriber import Filter, Subscriber, Values
 from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
@@ -20,7 +21,7 @@ _RECENT_CHANGES: Final = 10_000
 class Audience:
     """All subscribers that care for the same keys, with or without values: they are told the same."""
 
-    def __init__(self, filter_: Filter, *, values: bool) -> None:
+    def __init__(self, filter_: Filter, *, values: Values) -> None:
         self.values = values
         self.wants = filter_.test()
 
@@ -43,14 +44,16 @@ class Messages:
         self._recent: deque[Event] = deque()
         self._changes = 0
         self._made: dict[Wanted, Message | None] = {}
-        self._audiences: dict[tuple[Filter, bool], Audience] = {}
+        # Services of the catalog come and go with what they want: an audience lasts as long as somebody is in it.
+        self._audiences: WeakValueDictionary[tuple[Filter, Values], Audience] = WeakValueDictionary()
 
     def audience(self, subscriber: Subscriber) -> Audience:
         """Return the audience that a subscriber belongs to."""
-        key = subscriber.filter, subscriber.values
-        if key not in self._audiences:
-            self._audiences[key] = Audience(subscriber.filter, values=subscriber.values)
-        return self._audiences[key]
+        filter_, values = subscriber.filter, subscriber.values
+        found = self._audiences.get((filter_, values))
+        if found is None:
+            found = self._audiences[filter_, values] = Audience(filter_, values=values)
+        return found
 
     def add(self, event: Event) -> None:
         """Take the newest event."""
@@ -97,7 +100,8 @@ class Messages:
             event = None
         if event is None:
             return None
-        told = event if wanted.audience.values else without_values(event)
+        values = wanted.audience.values
+        told = event if values is True else without_values(event, values or ())
         return Message(told.id, cloudevent.encode(told, self._prefix))
 
     def _full(self, wanted: Wanted) -> Event:

@@ -14,6 +14,7 @@ from syncd.core.live import Entry
 from syncd.core.problems import TreeError
 from syncd.core.record import Applied
 from syncd.core.timing import BACKOFF_LIMIT, backoff
+from syncd.daemon.discovery import Discovery
 from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
@@ -57,6 +58,7 @@ class Daemon:
         observer: Observer,
         publisher: Publisher,
         dispatcher: Dispatcher,
+        discovery: Discovery | None,
         lease: Lease,
         report: Report,
         service: Service,
@@ -72,6 +74,7 @@ class Daemon:
         self._observer = observer
         self._publisher = publisher
         self._dispatcher = dispatcher
+        self._discovery = discovery
         self._lease = lease
         self._worktree = worktree
         self._interval = interval
@@ -100,7 +103,9 @@ class Daemon:
         self._wake.set()
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
+        discovering = (self._discovery.run(),) if self._discovery else ()
         return [
+            *discovering,
             self._follow(),
             self._lease.keep(self._wake.set, self._service.pulse("lease")),
             self._read_anew(),

@@ -14,6 +14,7 @@ from syncd.settings.values import (
     Choice,
     Duration,
     File,
+    Grants,
     Listen,
     Prefix,
     Switch,
@@ -230,7 +231,7 @@ class CatalogSettings(msgspec.Struct, frozen=True):
     values: Annotated[
         tuple[str, ...],
         Setting(
-            type=Texts("SERVICE:PREFIX"),
+            type=Grants("SERVICE:PREFIX"),
             says="Which services of the catalog are told values, and below which prefix; all others get hashes.",
             why="Whoever may register a service would otherwise learn every value.",
             default=[],

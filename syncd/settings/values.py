@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from syncd.core import keys
+from syncd.core.catalog import parse_grant
 from syncd.settings.durations import parse_duration, render_duration
 
 
@@ -203,6 +204,19 @@ class Texts(msgspec.Struct, frozen=True):
     def show(self, value: object) -> str:
         assert isinstance(value, tuple | list)
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+
+
+class Grants(Texts, frozen=True):
+    """Several ``SERVICE:PREFIX``."""
+
+    def read(self, value: object) -> tuple[str, ...]:
+        texts = super().read(value)
+        for text in texts:
+            try:
+                parse_grant(text)
+            except ValueError as error:
+                raise BadValue(str(error)) from None
+        return texts
 
 
 class Switch(msgspec.Struct, frozen=True):

@@ -90,15 +90,20 @@ def failures(body: bytes) -> tuple[str, ...]:
 
 def allows(body: bytes, where: str) -> bool:
     """Tell whether every question of an authorization was answered with yes."""
-    answers = _read(_AUTHORIZATIONS, body, where)
-    return bool(answers) and all(answer.allow for answer in answers)
+    answers = permissions(body, where)
+    return bool(answers) and all(answers)
 
 
-def trusted_index(headers: Mapping[str, str], where: str) -> int:
-    """Return X-Consul-Index; an error where the answer cannot be relied on."""
+def permissions(body: bytes, where: str) -> list[bool]:
+    """Read the answer to each question of an authorization."""
+    return [answer.allow for answer in _read(_AUTHORIZATIONS, body, where)]
+
+
+def trusted_index(headers: Mapping[str, str], where: str, *, filtered: bool = False) -> int:
+    """Return X-Consul-Index; an error where the answer cannot be relied on. It may be ``filtered`` where that is so."""
     if headers.get("X-Consul-KnownLeader", "true") != "true":
         raise NoLeader("the server answers without knowing a leader", where=where)
-    if headers.get("X-Consul-Results-Filtered-By-ACLs", "false") != "false":
+    if not filtered and headers.get("X-Consul-Results-Filtered-By-ACLs", "false") != "false":
         raise NotWhole("ACLs filtered the answer", where=where, hint="give the token read access to the prefix")
     text = headers.get("X-Consul-Index", "")
     if not text.isdecimal() or int(text) == 0:

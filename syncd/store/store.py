@@ -24,6 +24,7 @@ from syncd.store.answers import (
     trusted_index,
     written_index,
 )
+from syncd.store.catalog import Catalog
 from syncd.store.endpoint import Endpoint
 from syncd.store.faults import UNKNOWN_HINT, AclsOff, refused
 from syncd.store.listing import Gathering
@@ -58,6 +59,11 @@ class Store:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.http.close()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog of services beside the keys."""
+        return Catalog(self._client.http, str(self._endpoint))
 
     # -- reads
 
