@@ -225,6 +225,16 @@ async def open_parts(
         yield Parts(settings, source, store, str(endpoint), state, memory, survey)
 
 
+@asynccontextmanager
+async def open_store(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Store]:
+    """Open the store alone, for what needs no repository; close it again."""
+    store = Store(endpoint_of(settings, environment), settings.store.prefix)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 async def open_source(settings: Settings) -> Source:
     """Open the repository."""
     return await Source.open(

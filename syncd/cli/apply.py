@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from syncd import wiring
-from syncd.cli.applying import Applied, carry_out, nothing_done
+from syncd.cli.applied import Applied, nothing_done
+from syncd.cli.applying import carry_out
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
 from syncd.cli.orders import Paused, orders
 from syncd.cli.output import print_json
@@ -49,7 +50,7 @@ def apply(settings: Settings, file: Path | None, at: str | None, yes: bool, appr
     """Make the store equal to a commit, once.
 
     FILE is a plan saved by "syncd plan --save": it is applied only if it still holds, to the letter. While a daemon
-    leads, --approve is handed to that daemon.
+    leads, --approve is handed to that daemon; without it, to a daemon of this machine that follows the same branch.
     """
     if file is not None and at:
         raise click.UsageError("a saved plan names its commit: --at has no place beside it")

@@ -6,13 +6,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
-import click
 import msgspec
 
 from syncd import wiring
-from syncd.cli.orders import Paused, leave_approval, orders, wait_until_applied
+from syncd.cli.applied import Applied, nothing_done
+from syncd.cli.handing import have_applied, have_approved
+from syncd.cli.orders import Paused, orders
 from syncd.cli.plan import Drawn, draw_up
 from syncd.cli.progress import progress_bar
 from syncd.core import advice, saved
@@ -33,26 +34,6 @@ _ATTEMPTS: Final = 6
 _RELEASE_SECONDS: Final = 3.0
 
 
-class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an apply did; ``by`` names the daemon that did it in our place.
-
-    ``waiting`` counts the deletes that still need an approval, of the plan ``hash``.
-    """
-
-    result: Literal["applied", "unchanged"]
-    commit: str
-    counts: dict[str, int]
-    by: str = ""
-    worktree: bool = False
-    waiting: int = 0
-    hash: str = ""
-
-
-def nothing_done(plan: Plan) -> Applied:
-    """Describe an apply that had nothing to do."""
-    return Applied("unchanged", plan.commit.id, {}, worktree=plan.commit.worktree)
-
-
 async def carry_out(settings: Settings, drawn: Drawn, kept: SavedPlan | None, approve: str | None) -> Applied:
     """Apply what a person saw, and nothing else."""
     async with _open(settings) as parts:
@@ -61,12 +42,8 @@ async def carry_out(settings: Settings, drawn: Drawn, kept: SavedPlan | None, ap
             done = await _lead(parts, drawn, kept, approve)
             return await _with_waiting(parts, drawn, done) if done.waiting else done
         if approve is None:
-            raise LeaseHeld(
-                holder,
-                hint="it applies its branch by itself; what is refused goes through by: "
-                + advice.approve("HASH", drawn.address),
-            )
-        return await _hand_over(parts, drawn, approve, holder)
+            return await have_applied(parts, drawn, holder, exactly=kept is not None)
+        return await have_approved(parts, drawn, approve, holder)
 
 
 async def _with_waiting(parts: Parts, drawn: Drawn, done: Applied) -> Applied:
@@ -93,14 +70,6 @@ async def _other_holder(parts: Parts) -> str | None:
         return None
     own = parts.state.recall("session") if parts.state else None
     return None if entry.session == own else holder_of(entry.value)
-
-
-async def _hand_over(parts: Parts, drawn: Drawn, approve: str, holder: str) -> Applied:
-    await leave_approval(parts.store, approve)
-    click.echo(f"{holder} leads and has the approval now; waiting until it is applied", err=True)
-    await wait_until_applied(parts.store, drawn.plan.commit.id, drawn.held.index, holder)
-    commit = drawn.plan.commit
-    return Applied("applied", commit.id, drawn.plan.approve(approve).counts, holder, commit.worktree)
 
 
 async def _lead(parts: Parts, drawn: Drawn, kept: SavedPlan | None, approve: str | None) -> Applied:

@@ -20,6 +20,8 @@ _READ: Final = "syncd.read"
 
 SOURCE: Final = ("source.repository", "source.path", "store.prefix", "source.branch")
 STORE: Final = ("store.address", "store.token_file", "store.datacenter")
+DAEMON: Final = ("source.repository", "source.path", "store.prefix", "state_directory")
+"""By which the daemon's socket is found."""
 LOG: Final = ("log.level", "log.format")
 
 

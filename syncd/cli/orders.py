@@ -31,7 +31,7 @@ class Paused(SyncdError):
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(pause.since))
         super().__init__(
             f"paused by {pause.author} since {since}{reason}",
-            hint="the order stands at .syncd/control under the prefix; whoever gave it can lift it there",
+            hint="to go on: syncd resume",
         )
 
 

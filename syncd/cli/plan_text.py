@@ -55,10 +55,10 @@ def plan_lines(plan: SavedPlan, commit: Commit, stream: TextIO, most: int | None
     if plan.base in _BASES:
         yield paint(f"note: {_lost(plan)}; {_BASES[plan.base]}", stream, fg="yellow")
     for change in plan.changes[:most]:
-        yield from _change(change, stream)
+        yield from change_lines(change, stream)
     yield from _more(plan.changes, most)
     for change in plan.withheld[:most]:
-        yield from _change(change, stream, _WITHHELD.get(str(change.why), str(change.why)))
+        yield from change_lines(change, stream, _WITHHELD.get(str(change.why), str(change.why)))
     yield from _more(plan.withheld, most)
     released = {change.key for change in plan.changes}
     left = [each for each in plan.left if each.key not in released]
@@ -98,7 +98,8 @@ def _heading(plan: SavedPlan, commit: Commit, stream: TextIO) -> str:
     return paint(text, stream, bold=True)
 
 
-def _change(change: SavedChange, stream: TextIO, why: str = "") -> Iterator[str]:
+def change_lines(change: SavedChange, stream: TextIO, why: str = "") -> Iterator[str]:
+    """Write one change: on a line of its own, or as a difference where its values are longer."""
     sign, colour = _SIGNS[change.operation]
     if why:
         sign, colour = "?", "yellow"

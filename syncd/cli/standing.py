@@ -6,6 +6,7 @@ from syncd.core.desired import Commit
 from syncd.core.problems import Problem
 from syncd.core.record import Applied, Applying
 from syncd.core.saved import SavedRefusal
+from syncd.daemon.answers import LiveStatus
 
 
 class Tip(msgspec.Struct, frozen=True):
@@ -74,8 +75,13 @@ class Live(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Both halves; ``live`` is None where the store does not answer, and ``error`` says why."""
+    """Both halves; ``live`` is None where the store does not answer, and ``error`` says why.
+
+    ``daemon`` is what the daemon of this machine says of itself, None where none answers and ``no_daemon`` says why.
+    """
 
     tip: Tip
     live: Live | None
     error: str | None = None
+    daemon: LiveStatus | None = None
+    no_daemon: str | None = None

@@ -1,13 +1,16 @@
 """``syncd status``."""
 
+import asyncio
 import os
 import sys
 import time
 from typing import Final
 
 import click
+import msgspec
 
 from syncd import wiring
+from syncd.cli.daemon_client import DaemonError, NoDaemon, connect
 from syncd.cli.options import SOURCE, STORE, output_option, with_settings
 from syncd.cli.orders import orders
 from syncd.cli.output import print_json
@@ -23,6 +26,7 @@ from syncd.core.errors import RecordError, StoreError, Unreachable
 from syncd.core.history import Relation
 from syncd.core.mark import mark_of
 from syncd.core.problems import TreeError
+from syncd.daemon.answers import LiveStatus
 from syncd.daemon.lease import held_by_other
 from syncd.daemon.survey import Held
 from syncd.git.source import Revision
@@ -37,18 +41,34 @@ _MOST_DRIFT: Final = 10
 @with_settings(*SOURCE, "source.worktree", *STORE, "state_directory")
 @output_option("table", "json")
 def status(settings: Settings, output: str) -> int:
-    """Say how things stand, from repository and store; a daemon need not run.
+    """Say how things stand: repository, store and daemon.
+
+    The daemon of this machine says more of itself where it runs; it need not run.
 
     Exits with 0 where it could tell, whatever it told: also where the tip is invalid or a person must decide. Exits
     with 75 where the store does not answer.
     """
-    standing, code = run(_status(settings))
+    standing, code = run(_both(settings))
     if output == "json":
         print_json(standing)
     else:
         for line in status_lines(standing, time.time(), sys.stdout):
             click.echo(line)
     return code
+
+
+async def _both(settings: Settings) -> tuple[Standing, int]:
+    """Ask repository and store, and beside them the daemon, if there is one."""
+    (standing, code), (daemon, why) = await asyncio.gather(_status(settings), _daemon(settings))
+    return msgspec.structs.replace(standing, daemon=daemon, no_daemon=why), code
+
+
+async def _daemon(settings: Settings) -> tuple[LiveStatus | None, str | None]:
+    try:
+        async with connect(settings) as daemon:
+            return await daemon.status(), None
+    except (NoDaemon, DaemonError) as error:
+        return None, error.message
 
 
 async def _status(settings: Settings) -> tuple[Standing, int]:

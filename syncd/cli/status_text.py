@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final, TextIO
 
+from syncd.cli.ago import ago
+from syncd.cli.daemon_text import Fact, daemon_facts
 from syncd.cli.output import paint
 from syncd.cli.standing import Live, Next, Ordered, Standing, Tip
 from syncd.core import advice
@@ -24,7 +26,6 @@ _BASES: Final = {
     "state": "known from the state directory",
     "marks": "only marks tell which keys are syncd's",
 }
-_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def status_lines(standing: Standing, now: float, stream: TextIO) -> Iterator[str]:
@@ -34,12 +35,10 @@ def status_lines(standing: Standing, now: float, stream: TextIO) -> Iterator[str
         yield f"{label}{paint(printable(text), stream, fg=colour) if colour else printable(text)}"
 
 
-_Fact = tuple[str, str, str | None]
-
-
-def _facts(standing: Standing, now: float) -> Iterator[_Fact]:
+def _facts(standing: Standing, now: float) -> Iterator[Fact]:
     yield from _tip(standing.tip, now)
     yield from _edits(standing)
+    yield from daemon_facts(standing, now)
     if standing.live is None:
         yield "store", standing.error or "does not answer", "red"
         return
@@ -54,7 +53,7 @@ def _facts(standing: Standing, now: float) -> Iterator[_Fact]:
         yield from _next(live.next, live.address)
 
 
-def _tip(tip: Tip, now: float) -> Iterator[_Fact]:
+def _tip(tip: Tip, now: float) -> Iterator[Fact]:
     yield "source", f"{tip.repository}, branch {tip.branch}, {tip.path or 'the whole tree'}", None
     if not tip.problems:
         valid = "valid" if tip.keys else "valid, and without a single key"
@@ -64,7 +63,7 @@ def _tip(tip: Tip, now: float) -> Iterator[_Fact]:
         yield from (("", f"{problem.where}: {problem.message}", "red") for problem in tip.problems)
 
 
-def _edits(standing: Standing) -> Iterator[_Fact]:
+def _edits(standing: Standing) -> Iterator[Fact]:
     edits, applied = standing.tip.edits, standing.live.applied if standing.live else None
     if edits and applied is not None and applied.worktree:
         note = "not committed; the store holds edits, by apply --worktree, until a commit is applied"
@@ -73,7 +72,7 @@ def _edits(standing: Standing) -> Iterator[_Fact]:
         yield "edits", f"{some(edits, 10)}: not committed, so not applied; commit, or use --worktree", "yellow"
 
 
-def _applied(live: Live, tip: Commit, now: float) -> Iterator[_Fact]:
+def _applied(live: Live, tip: Commit, now: float) -> Iterator[Fact]:
     if live.applied is None:
         yield "applied", "nothing yet", "yellow"
     else:
@@ -81,7 +80,7 @@ def _applied(live: Live, tip: Commit, now: float) -> Iterator[_Fact]:
         calm = live.relation in (None, "same", "descendant")
         yield "applied", f"{_record(live.applied, now)}{relation}", None if calm else "red"
     if live.applying is not None:
-        begun = f"{live.applying.commit[:7]}, begun {_ago(live.applying.started, now)}"
+        begun = f"{live.applying.commit[:7]}, begun {ago(live.applying.started, now)}"
         yield "applying", f"{begun}; whoever leads finishes it first", "yellow"
 
 
@@ -93,7 +92,7 @@ def _relation(live: Live, applied: Applied, tip: Commit) -> str:
     return _RELATIONS.get(live.relation or "", live.relation or "")
 
 
-def _orders(orders: Ordered) -> Iterator[_Fact]:
+def _orders(orders: Ordered) -> Iterator[Fact]:
     if orders.paused_by is not None:
         reason = f": {orders.reason}" if orders.reason else ""
         yield "orders", f"paused by {orders.paused_by}{reason}; nothing is written", "yellow"
@@ -101,7 +100,7 @@ def _orders(orders: Ordered) -> Iterator[_Fact]:
         yield "orders", f"plan {orders.approved} is approved by {orders.approved_by}", None
 
 
-def _lease(live: Live) -> _Fact:
+def _lease(live: Live) -> Fact:
     if live.holder:
         return "lease", f"held by {live.holder}", None
     strays = live.next is not None and any(refusal.guard in HISTORY for refusal in live.next.refusals)
@@ -109,7 +108,7 @@ def _lease(live: Live) -> _Fact:
     return "lease", "nobody leads" + (" (what is refused needs no leader)" if strays else ""), "yellow"
 
 
-def _drift(live: Live) -> _Fact:
+def _drift(live: Live) -> Fact:
     drift, base = live.drift, live.base
     edited = live.applied is not None and live.applied.worktree
     lost = "the applied edits were never committed" if edited else "git has lost the applied commit"
@@ -122,7 +121,7 @@ def _drift(live: Live) -> _Fact:
     return "drift", f"{count(drift.count, 'key')}: {keys}{note}; {advice.drift(live.address)} shows more", "yellow"
 
 
-def _next(following: Next, address: str) -> Iterator[_Fact]:
+def _next(following: Next, address: str) -> Iterator[Fact]:
     sums = [f"{operation} {number:,}" for operation, number in following.counts.items()]
     sums += [f"{following.withheld:,} waiting for an approval"] if following.withheld else []
     sums += [f"{following.left:,} left as they are"] if following.left else []
@@ -144,10 +143,4 @@ def _record(applied: Applied, now: float) -> str:
 def described(name: str, message: str, author: str, time: int, now: float) -> str:
     """Write a commit on one line."""
     title = message.partition("\n")[0]
-    return f"{name} {title!r} by {author}, {_ago(time, now)}"
-
-
-def _ago(time: float, now: float) -> str:
-    seconds = max(0, int(now - time))
-    size, unit = next((pair for pair in _UNITS if seconds >= 2 * pair[0]), _UNITS[-1])
-    return f"{count(seconds // size, unit)} ago"
+    return f"{name} {title!r} by {author}, {ago(time, now)}"

@@ -71,7 +71,7 @@ class Report:
         elif outcome.result == "standby":
             self._once("outcome", f"standby {outcome.holder}", lambda: log.info("standing by", leader=outcome.holder))
         elif outcome.result == "paused":
-            hint = "the order stands at .syncd/control under the prefix"
+            hint = "to go on: syncd resume"
             self._once("outcome", "paused", lambda: log.warning("paused: nothing is written", hint=hint))
         elif plan is not None:
             self._once(

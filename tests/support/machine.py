@@ -99,6 +99,10 @@ class Machine:
         """Run the daemon in the background."""
         return running("run", *words, cwd=self.repository.folder, home=self.home, **{**self._settings, **extra})
 
+    def start(self, *words: str, **extra: str) -> AbstractContextManager[Process]:
+        """Run a command in the background."""
+        return running(*words, cwd=self.repository.folder, home=self.home, **{**self._settings, **extra})
+
     @property
     def socket(self) -> Path:
         """Where the daemon's socket stands."""

@@ -11,7 +11,7 @@ import pytest
 
 from syncd.cli.entry import COMMANDS
 from syncd.cli.errors import USAGE
-from syncd.core import control, guards
+from syncd.core import guards
 from syncd.core.desired import DesiredKey
 from syncd.core.errors import SyncdError
 from syncd.core.guards import Guard
@@ -188,12 +188,6 @@ def test_settings_shown_as_an_example_are_settings(page: str, tmp_path: Path) ->
         file.write_text(text)
         settings = load({}, {"HOME": str(tmp_path)}, tmp_path, config=str(file))
         assert settings.store.prefix == tomllib.loads(text)["store"]["prefix"]
-
-
-def test_the_pause_that_operations_tells_to_write_is_one() -> None:
-    found = re.search(r"\.syncd/control '(.*)'$", OPERATIONS, re.MULTILINE)
-    assert found
-    assert control.decode(found[1].encode()).pause is not None
 
 
 def test_the_units_start_what_operations_installs() -> None:

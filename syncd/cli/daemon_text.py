@@ -1,0 +1,73 @@
+"""What the daemon of this machine says of itself, as lines of ``syncd status``."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from syncd.cli.ago import ago, span
+from syncd.cli.standing import Standing
+from syncd.core.text import count, some
+from syncd.daemon.answers import LiveStatus, LiveSubscribers, Trouble
+
+Fact = tuple[str, str, str | None]
+"""A name, what is to be said of it, and a colour."""
+_MOST_TROUBLED: Final = 5
+_ROLES: Final = {
+    "leading": "leads",
+    "standby": "stands by",
+    "paused": "is paused",
+    "starting": "is starting",
+}
+
+
+def daemon_facts(standing: Standing, now: float) -> Iterator[Fact]:
+    """Tell how the daemon does: role, lag, trouble, who is told."""
+    live = standing.daemon
+    if live is None:
+        if standing.no_daemon:
+            yield "daemon", standing.no_daemon, "yellow"
+        return
+    role = _ROLES.get(live.role, live.role) + (f"; {live.holder} leads" if live.holder else "")
+    last = f"; its last good pass was {ago(live.last_success, now)}" if live.last_success else ""
+    yield (
+        "daemon",
+        f"{role}; up for {span(live.uptime)}{last}",
+        None if live.role in ("leading", "standby") else "yellow",
+    )
+    yield from _lag(live)
+    yield from _trouble(live.last.trouble)
+    yield from _trouble(live.source.trouble)
+    yield from _subscribers(live.subscribers, live.streams, now)
+
+
+def _lag(live: LiveStatus) -> Iterator[Fact]:
+    if not live.ready:
+        yield "lag", "nothing is published yet", "yellow"
+    elif live.ahead:
+        yield "lag", f"git is ahead of the store for {span(live.ahead)}", "yellow"
+    else:
+        yield "lag", "none", None
+
+
+def _trouble(trouble: Trouble | None) -> Iterator[Fact]:
+    if trouble is not None:
+        place = f"{trouble.where}: " if trouble.where else ""
+        advice = f" ({trouble.hint})" if trouble.hint else ""
+        yield "trouble", f"{place}{trouble.message}{advice}", "red"
+
+
+def _subscribers(told: LiveSubscribers, streams: int, now: float) -> Iterator[Fact]:
+    following = f", {count(streams, 'stream')}" if streams else ""
+    states = (
+        f" ({some([f'{number:,} {state}' for state, number in sorted(told.states.items())])})" if told.count else ""
+    )
+    yield "told", f"{count(told.count, 'subscriber')}{states}{following}", None
+    for each in told.troubled[:_MOST_TROUBLED]:
+        owed = f", owed for {span(now - each.since)}" if each.since else ""
+        yield "", f"{each.name} is {each.state} after {_tries(each.tries)}{owed}: {each.said}", "red"
+    more = len(told.troubled) - _MOST_TROUBLED
+    if more > 0:
+        yield "", f"and {more:,} more: syncd subscribers list", "red"
+
+
+def _tries(number: int) -> str:
+    return f"{number:,} {'try' if number == 1 else 'tries'}"

@@ -1,0 +1,108 @@
+"""What the daemon of this machine says of itself, in ``syncd status``."""
+
+from typing import Any
+
+import pytest
+
+from syncd.cli.daemon_text import daemon_facts
+from syncd.cli.standing import Standing, Tip
+from syncd.core.desired import Commit
+from syncd.daemon.answers import (
+    LiveDrift,
+    LiveOrders,
+    LivePass,
+    LiveSource,
+    LiveStatus,
+    LiveSubscribers,
+    Trouble,
+)
+from syncd.daemon.line import Standings
+
+NOW = 1_000_000.0
+TIP = Tip("/r", "config", "main", Commit("b" * 40, "main", "Ana", "Try", 1), 4, (), ())
+SOURCE = LiveSource("/r", "config", "main", None, (), None, ())
+PASS = LivePass("unchanged", NOW, "b" * 40, {}, 0, 0, (), "", None)
+
+
+def deaf(number: int = 1, *, since: float = 0.0, tries: int = 1) -> Standings:
+    said = "connection refused"
+    return Standings(f"deaf{number}", "webhook", "", "http://x", "waiting", False, 1, since, tries, 0.0, said, 0, 1, 0)
+
+
+def lines(**fields: Any) -> list[str]:
+    given: dict[str, Any] = {
+        "version": "1",
+        "uptime": 7200.0,
+        "source": SOURCE,
+        "store": "Consul",
+        "prefix": "config",
+        "role": "leading",
+        "holder": "",
+        "ready": True,
+        "applied": None,
+        "published": None,
+        "epoch": "e",
+        "index": 1,
+        "keys": 4,
+        "ahead": 0.0,
+        "last_success": NOW - 5,
+        "last": PASS,
+        "drift": LiveDrift(True, "b" * 40, 0, ()),
+        "orders": LiveOrders(),
+        "subscribers": LiveSubscribers(0, {}, ()),
+        "streams": 0,
+    }
+    standing = Standing(TIP, None, daemon=LiveStatus(**{**given, **fields}))
+    return [f"{name:<9}{text}" for name, text, _ in daemon_facts(standing, NOW)]
+
+
+def test_a_daemon_that_does_well_takes_three_lines() -> None:
+    assert lines() == [
+        "daemon   leads; up for 2 hours; its last good pass was 5 seconds ago",
+        "lag      none",
+        "told     0 subscribers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        (
+            {"role": "standby", "holder": "b (pid 7)", "last_success": 0.0},
+            "daemon   stands by; b (pid 7) leads; up for 2 hours",
+        ),
+        ({"role": "paused", "last_success": 0.0}, "daemon   is paused; up for 2 hours"),
+        ({"ahead": 90.0}, "lag      git is ahead of the store for 90 seconds"),
+        ({"ready": False}, "lag      nothing is published yet"),
+        ({"streams": 1}, "told     0 subscribers, 1 stream"),
+        (
+            {"subscribers": LiveSubscribers(3, {"waiting": 1, "idle": 2}, ())},
+            "told     3 subscribers (2 idle, 1 waiting)",
+        ),
+        (
+            {"subscribers": LiveSubscribers(1, {"waiting": 1}, (deaf(since=NOW - 60),))},
+            "         deaf1 is waiting after 1 try, owed for 60 seconds: connection refused",
+        ),
+        (
+            {"subscribers": LiveSubscribers(7, {}, tuple(deaf(number, tries=2) for number in range(7)))},
+            "         deaf4 is waiting after 2 tries: connection refused",
+        ),
+        (
+            {"subscribers": LiveSubscribers(7, {}, tuple(deaf(number) for number in range(7)))},
+            "         and 2 more: syncd subscribers list",
+        ),
+        (
+            {"last": LivePass("", 0.0, "", {}, 0, 0, (), "", Trouble("no answer", "GET /x", "wait"))},
+            "trouble  GET /x: no answer (wait)",
+        ),
+        ({"source": LiveSource("/r", "", "main", None, (), Trouble("bad"), ())}, "trouble  bad"),
+    ],
+)
+def test_each_fact_has_its_line(fields: dict[str, Any], line: str) -> None:
+    assert line in lines(**fields)
+
+
+def test_without_a_daemon_that_is_said() -> None:
+    standing = Standing(TIP, None, no_daemon="no daemon answers on this machine")
+    assert list(daemon_facts(standing, NOW)) == [("daemon", "no daemon answers on this machine", "yellow")]
+    assert list(daemon_facts(Standing(TIP, None), NOW)) == []
