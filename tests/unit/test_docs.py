@@ -181,13 +181,15 @@ def test_the_readme_shows_what_its_commands_would_answer() -> None:
 
 @pytest.mark.parametrize("page", [README, OPERATIONS], ids=["README", "operations"])
 def test_settings_shown_as_an_example_are_settings(page: str, tmp_path: Path) -> None:
-    shown = blocks(page, "toml") or re.findall(r"<<'END'\n(.*?)^END$", page, re.MULTILINE | re.DOTALL)
+    shown = blocks(page, "toml") + re.findall(r"<<'END'\n(.*?)^END$", page, re.MULTILINE | re.DOTALL)
     assert shown
     for number, text in enumerate(shown):
         file = tmp_path / f"{number}.toml"
         file.write_text(text)
         settings = load({}, {"HOME": str(tmp_path)}, tmp_path, config=str(file))
-        assert settings.store.prefix == tomllib.loads(text)["store"]["prefix"]
+        said = tomllib.loads(text)
+        assert settings.store.prefix == said.get("store", {}).get("prefix", settings.source.path)
+        assert [each.name for each in settings.subscribers] == [each["name"] for each in said.get("subscriber", [])]
 
 
 def test_the_units_start_what_operations_installs() -> None:

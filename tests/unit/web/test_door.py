@@ -35,7 +35,8 @@ async def served(
     """Run a daemon; yield a client of its socket, and its address by TCP."""
     store = await start(folder / "store.db", port=0)
     try:
-        async with node(repository, store.address, "config", folder / "home", **more) as parts:
+        async with node(repository, store.address, "config", folder / "home", **more) as opened:
+            parts = opened
             if by_default:
                 origins = {**parts.settings.origins, "http.listen": "default"}
                 parts = replace(parts, settings=replace(parts.settings, origins=origins))
