@@ -47,7 +47,7 @@ class ToldRevision(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One event. ``seq`` orders events on this node, ``id`` names one (epoch and index); ``time`` in Unix seconds.
+    """One event. ``seq`` orders events on this node, ``id`` names one anywhere; ``time`` in Unix seconds.
 
     ``count`` is the number of keys that changed; ``changes`` may lack values, or be empty, where that would be too
     much. A ``reset`` says: forget what you know, this is everything.

@@ -108,7 +108,7 @@ class Messages:
         view, wants, head = self._view, wanted.audience.wants, self._journal.head
         keys = sorted(key for key in view.entries if wants(key))
         changes = bounded([self._present(key) for key in keys])
-        id_ = f"{head.id or f'{head.epoch}-{head.index}'}-full"
+        id_ = f"{head.id or f'{head.epoch}-{head.index}-{head.journal}'}-full"
         time = self._recent[-1].time if self._recent else float(view.revision.time if view.revision else 0)
         return Event(id_, "reset", head.epoch, head.index, time, changes, len(changes), view.revision)
 

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import chain
 
+from msgspec.structs import replace
+
 from syncd.core.digest import value_hash
 from syncd.core.event import Event, EventKind, KeyChange, ToldRevision, bounded
 from syncd.core.publication import Difference, Past, Sayings, compare
@@ -162,13 +164,14 @@ class Publisher:
         head = self._journal.head
         fresh = head.epoch != record.epoch or index > head.index
         index = index if fresh else head.index
-        id_ = f"{record.epoch}-{index}" if fresh else f"{record.epoch}-{index}-{head.seq + 1}"
+        id_ = f"{record.epoch}-{index}-{head.journal}" + ("" if fresh else f"-{head.seq + 1}")
         revision = told(record.applied) if record.applied and kind != "foreign" else None
         return Event(id_, kind, record.epoch, index, self._now(), changes, count, revision)
 
     def _head(self, record: Record, index: int, record_index: int) -> Head:
         head, applied = self._journal.head, record.applied
-        return Head(head.seq, head.id, record.epoch, index, _named(applied) if applied else "", record_index)
+        name = _named(applied) if applied else ""
+        return replace(head, epoch=record.epoch, index=index, applied=name, record=record_index)
 
     async def _sayings(self, applied: Applied, held: Held) -> Sayings:
         revision = held.settled

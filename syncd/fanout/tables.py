@@ -53,7 +53,8 @@ class Head(msgspec.Struct, frozen=True):
     """What was published last: number and id of the event, the store's epoch, the commit that was applied then.
 
     ``seq`` is 0 before the first event; ``epoch`` is "" before anything was published. ``record`` is where the control
-    record stood then.
+    record stood then. ``journal`` is in every id: another node cuts the same changes into other events, and a receiver
+    that leaves out what it has seen must not take one for the other.
     """
 
     seq: int = 0
@@ -62,6 +63,7 @@ class Head(msgspec.Struct, frozen=True):
     index: int = 0
     applied: str = ""
     record: int = 0
+    journal: str = ""
 
 
 class Standing(msgspec.Struct):

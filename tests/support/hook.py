@@ -56,7 +56,8 @@ class Got:
 class Hook:
     """Made by ``hook``. ``replica`` is what a subscriber knows that keeps to what it answered with 2xx.
 
-    ``answers`` chooses the status; ``faults`` are exceptions in the receiver, a bad signature among them.
+    ``answers`` chooses the status; with a minus it is taken all the same, as by a receiver whose answer gets lost.
+    ``faults`` are exceptions in the receiver, a bad signature among them.
     """
 
     def __init__(self) -> None:
@@ -110,7 +111,7 @@ class Hook:
             got.status = self.answers(got)
             if got.status < 300:
                 self.replica.take(body)
-        return got.status
+        return abs(got.status)
 
 
 @contextmanager

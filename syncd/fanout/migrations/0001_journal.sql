@@ -5,6 +5,7 @@ CREATE TABLE fact (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
+INSERT INTO fact VALUES ('journal', lower(hex(randomblob(4))));
 
 -- The keys as last published: what changes while nobody watches is told from these.
 CREATE TABLE published (

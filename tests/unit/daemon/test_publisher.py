@@ -129,7 +129,8 @@ async def test_a_revision_is_told_whole_with_its_commit_and_places(scene: Scene)
     scene.write("brain/model", b"x", flags=MARK)
     scene.apply("c2", "brain/model")
     (event,) = await scene.publish()
-    assert (event.kind, event.id, event.seq, event.time) == ("revision", f"e-{scene.index}", 1, 5.0)
+    id_ = f"e-{scene.index}-{scene.journal.head.journal}"
+    assert (event.kind, event.id, event.seq, event.time) == ("revision", id_, 1, 5.0)
     assert event.revision is not None
     assert (event.revision.commit, event.revision.message) == ("c2", "message of c2")
     (change,) = event.changes

@@ -40,9 +40,21 @@ async def reopened(journal: Journal, folder: Path) -> Journal:
 
 
 async def test_a_fresh_journal_has_told_nothing(journal: Journal) -> None:
-    assert journal.head == Head()
+    assert journal.head == Head(journal=journal.head.journal)
     assert await journal.published() == {}
     assert journal.standings == {}
+
+
+async def test_each_journal_has_a_name_of_its_own_for_good(journal: Journal, tmp_path: Path) -> None:
+    """Ids carry it: another node's journal parts the same changes into other events."""
+    (tmp_path / "other").mkdir()
+    other = Journal.open(tmp_path / "other")
+    again = await reopened(journal, tmp_path)
+    try:
+        assert journal.head.journal == again.head.journal != other.head.journal
+    finally:
+        await other.close()
+        await again.close()
 
 
 async def test_an_event_the_keys_and_the_head_stand_in_one_transaction(journal: Journal, tmp_path: Path) -> None:
