@@ -8,7 +8,7 @@ from syncd.core.subscriber import Filter
 from syncd.daemon.messages import Audience, Messages, Wanted
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
-from syncd.fanout.stream import frame
+from syncd.fanout.stream import Stream, Streams, frame
 
 _FULL: Final = ".full"
 _MOST_AUDIENCES: Final = 256
@@ -59,6 +59,16 @@ class Backlog:
             return Missed(None, wanted.upto)
         full = message.id.endswith(_FULL)  # it tells how things stand now, which may be later than what was asked for
         return Missed(_framed(message), self._journal.head.seq if full else wanted.upto)
+
+    async def join(self, streams: Streams, stream: Stream, after: int | None) -> None:
+        """Tell a client what came after an event and let it join, with nothing between and nothing twice."""
+        channel = stream.channel
+        while after is None or after < self._journal.head.seq:
+            missed = await self.since(channel.filter, after, values=channel.values)
+            if missed.told is not None:
+                stream.write(missed.told)
+            after = missed.upto
+        streams.join(stream, after)
 
     def _audience(self, filter_: Filter, *, values: bool) -> Audience:
         """Return one audience for all that want the same; callers may want anything, so few are remembered."""

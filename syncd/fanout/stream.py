@@ -17,6 +17,8 @@ _LOOK_EVERY: Final = MOST_UNREAD // 4
 HEARTBEAT_SECONDS: Final = 15.0
 HEARTBEAT: Final = b":\n\n"
 
+NOT_YET: Final = 1 << 62
+"""More than the number of any event: a client that joins with it is told of none, until it joins again."""
 Make = Callable[[Filter, bool, int], bytes | None]
 """Makes what tells an event, by its number, to those who want these keys, with values or without; None: nothing."""
 

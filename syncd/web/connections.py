@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from math import inf
 from typing import Any, Final, cast
 
@@ -108,7 +109,7 @@ class Connection(RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,  # noqa: ARG002  # aiohttp's own interface
+        request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
@@ -116,6 +117,8 @@ class Connection(RequestHandler):
         """Answer what was not even HTTP, or what nobody foresaw."""
         if status >= 500:
             self.log_exception("an HTTP call failed", exc_info=exc)
+        if request.writer.output_size > 0:  # half an answer is out already
+            raise ConnectionError("what was begun cannot be answered otherwise")
         said = (message or "").partition("\n")[0] if status < 500 else "the daemon failed; its log says why"
         found = answers.refusal(Refusal(status, said or "this is no HTTP call"))
         found.force_close()
@@ -152,6 +155,8 @@ def most_connections() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST + FILES_LEFT
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        more = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with suppress(OSError):  # a hardened service may not
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+            soft = more
     return MOST if soft == resource.RLIM_INFINITY else max(16, min(MOST, soft - FILES_LEFT))

@@ -4,13 +4,17 @@ from typing import Final, cast
 
 from aiohttp.web import StreamResponse
 
+from syncd.core.errors import StateError
 from syncd.core.subscriber import Filter
 from syncd.daemon.backlog import Backlog
 from syncd.daemon.door import Door
-from syncd.fanout.stream import Channel, Stream, Streams, Transport
+from syncd.fanout.stream import NOT_YET, Channel, Stream, Transport
+from syncd.log import get_logger
 from syncd.web import answers
 from syncd.web.answers import Refusal
 from syncd.web.calls import Call
+
+log = get_logger(__name__)
 
 RETRY_MILLISECONDS: Final = 2000
 _MOST_PATTERNS: Final = 20
@@ -35,10 +39,13 @@ async def follow(door: Door, call: Call) -> StreamResponse:
     stream = Stream(cast("Transport", transport), Channel(filter_, call.flag("values", default=True), chunked))
     try:
         stream.write(b"retry: %d\n: following\n\n" % RETRY_MILLISECONDS)
+        door.streams.join(stream, NOT_YET)  # it is shown that the connection lives, also while nothing is known yet
         await door.ready()
         if not door.passes.stopping:
-            await _catch_up(door.backlog, door.streams, stream, await _from(door.backlog, stream, call))
+            await door.backlog.join(door.streams, stream, await _from(door.backlog, stream, call))
             await stream.ended.wait()
+    except StateError as error:  # it comes back with what it saw last
+        log.warning("a stream ended: what it missed cannot be read", why=error.message, hint=error.hint)
     finally:
         door.streams.leave(stream)
     return response
@@ -54,17 +61,6 @@ async def _from(backlog: Backlog, stream: Stream, call: Call) -> int | None:
     seq, id_ = backlog.last
     stream.write(b"id: %b\n\n" % id_.encode())  # who goes before the first event comes back to here
     return seq
-
-
-async def _catch_up(backlog: Backlog, streams: Streams, stream: Stream, after: int | None) -> None:
-    """Tell what was missed and join, with nothing between and nothing twice."""
-    channel = stream.channel
-    while after is None or after < backlog.last[0]:
-        missed = await backlog.since(channel.filter, after, values=channel.values)
-        if missed.told is not None:
-            stream.write(missed.told)
-        after = missed.upto
-    streams.join(stream, after)
 
 
 def _filter(call: Call) -> Filter:

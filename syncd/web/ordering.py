@@ -70,8 +70,9 @@ async def approve(door: Door, call: Call) -> Response:
     """Approve exactly one plan."""
     order = await call.body(ApproveOrder)
     author = order.author or call.caller.name
+    ordered = await door.approve(order.hash, author)
     log.info("a plan was approved", hash=order.hash, by=author, caller=call.caller.name)
-    return answers.json(await door.approve(order.hash, author))
+    return answers.json(ordered)
 
 
 async def pause(door: Door, call: Call) -> Response:

@@ -35,13 +35,11 @@ async def served(
     """Run a daemon; yield a client of its socket, and its address by TCP."""
     store = await start(folder / "store.db", port=0)
     try:
-        async with node(repository, store.address, "config", folder / "home", **more) as opened:
-            parts = opened
-            if by_default:
-                origins = {**parts.settings.origins, "http.listen": "default"}
-                parts = replace(parts, settings=replace(parts.settings, origins=origins))
+        async with node(repository, store.address, "config", folder / "home", **more) as parts:
+            origins = {**parts.settings.origins, "http.listen": "default"} if by_default else parts.settings.origins
+            made = replace(parts, settings=replace(parts.settings, origins=origins))
             with capture_logs() as logs:
-                async with daemon(parts):
+                async with daemon(made):
                     address = next(
                         (each["address"] for each in logs if each["event"] == "answering" and "address" in each), ""
                     )
@@ -105,6 +103,9 @@ async def test_too_many_callers_are_told_so_at_once(
 
 
 async def test_so_many_connections_leave_files_for_the_daemons_own_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
     limits = [(1024, 4096), (1024, 1024), (100, 100), (-1, -1), (1024, -1)]
     made: list[tuple[int, tuple[int, int]]] = []
     for limit in limits:
@@ -112,6 +113,9 @@ async def test_so_many_connections_leave_files_for_the_daemons_own_work(monkeypa
         monkeypatch.setattr("resource.setrlimit", lambda _, raised: made.append((0, raised)))
         made.append((connections.most_connections(), (0, 0)))
     assert [most for most, _ in made if most] == [1200, 768, 16, 1200, 1200]
+    monkeypatch.setattr("resource.setrlimit", refuse)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 4096))
+    assert connections.most_connections() == 768
     assert [raised for most, raised in made if not most] == [(1456, 4096), (1024, 1024), (100, 100), (1456, -1)]
 
 
