@@ -5,12 +5,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from syncd.core.subscriber import Filter
-from syncd.daemon.messages import Audience, Messages, Wanted
+from syncd.daemon.messages import FULL, Audience, Messages, Wanted
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
 from syncd.fanout.stream import Stream, Streams, frame
 
-_FULL: Final = ".full"
 _MOST_AUDIENCES: Final = 256
 
 
@@ -41,7 +40,7 @@ class Backlog:
 
     async def find(self, id_: str) -> int | None:
         """Return the number of the event that a client saw last; None where the journal does not know it."""
-        return await self._journal.find(id_.removesuffix(_FULL))
+        return await self._journal.find(id_.removesuffix(FULL))
 
     def event(self, filter_: Filter, values: bool, seq: int) -> bytes | None:  # as Make has it
         """Tell the newest event; a reset with the full state."""
@@ -57,7 +56,7 @@ class Backlog:
             message = await self._messages.load(wanted)
         if message is None:
             return Missed(None, wanted.upto)
-        full = message.id.endswith(_FULL)  # it tells how things stand now, which may be later than what was asked for
+        full = message.id.endswith(FULL)  # it tells how things stand now, which may be later than what was asked for
         return Missed(_framed(message), self._journal.head.seq if full else wanted.upto)
 
     async def join(self, streams: Streams, stream: Stream, after: int | None) -> None:

@@ -11,6 +11,8 @@ from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
 
+FULL: Final = "-full"
+"""Ends the id of a message of the full state, behind that of the last event in it."""
 _RECENT: Final = 256
 _MOST_MADE: Final = 64
 """Streams may want any prefix, and each message may be 1 MiB."""
@@ -108,7 +110,7 @@ class Messages:
         view, wants, head = self._view, wanted.audience.wants, self._journal.head
         keys = sorted(key for key in view.entries if wants(key))
         changes = bounded([self._present(key) for key in keys])
-        id_ = f"{head.id or f'{head.epoch}-{head.index}-{head.journal}'}-full"
+        id_ = f"{head.id or f'{head.epoch}-{head.index}-{head.journal}'}{FULL}"
         time = self._recent[-1].time if self._recent else float(view.revision.time if view.revision else 0)
         return Event(id_, "reset", head.epoch, head.index, time, changes, len(changes), view.revision)
 

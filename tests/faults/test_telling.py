@@ -217,9 +217,7 @@ def test_killed_with_more_to_tell_the_subscriber_gets_what_came_last(teller: Tel
 
 # promise 15
 @pytest.mark.skipif(not STRACE, reason="no strace")
-def test_killed_at_any_write_of_the_journal_nothing_is_lost_nor_told_by_halves(
-    teller: Teller, there: Hook
-) -> None:
+def test_killed_at_any_write_of_the_journal_nothing_is_lost_nor_told_by_halves(teller: Teller, there: Hook) -> None:
     there.replica.look = look
     deaths, write = 0, 0
     while not write or deaths == write // EVERY:
