@@ -66,7 +66,7 @@ class Discovery:
             try:
                 names, found = await self._catalog.services(index, wait=wait)
                 started = self._clock()
-                await self._take(names)
+                await self.look(names)
             except SyncdError as error:
                 failures += 1
                 index = 0
@@ -87,7 +87,7 @@ class Discovery:
             log.info("no subscribers from the catalog", why=error.message, where=error.where, **advice)
         return REFUSED_SECONDS
 
-    async def _take(self, names: frozenset[str]) -> None:
+    async def look(self, names: frozenset[str]) -> None:
         """Read every service and tell the dispatcher who is to be told now."""
         problems: list[tuple[str, Instance | None]] = []
         listed = sorted(names)
