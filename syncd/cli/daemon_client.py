@@ -99,12 +99,22 @@ class Daemon:
         headers = {"Last-Event-ID": frames.id} if frames.id else {}
         patience = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS)
         async with self._open("GET", f"events?{query}", patience, headers=headers) as answer:
-            yield _read(answer.content, frames)
+            yield self._frames(answer.content, frames)
+
+    async def _frames(self, content: aiohttp.StreamReader, frames: Frames) -> AsyncIterator[Frame]:
+        piece = b"."
+        while piece:
+            with self._breaking():
+                piece = await content.readany()
+                found = list(frames.feed(piece))
+            for frame in found:
+                yield frame
 
     async def _call(self, method: str, path: str, type_: type[T], body: object = None) -> T:
         patience = aiohttp.ClientTimeout(total=ANSWER_SECONDS if body is None else WORK_SECONDS)
         async with self._open(method, path, patience, body=body) as answer:
-            content = await answer.read()
+            with self._breaking():
+                content = await answer.read()
         return self._decode(content, type_)
 
     @asynccontextmanager
@@ -119,13 +129,23 @@ class Daemon:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         data = None if body is None else msgspec.json.encode(body)
         told = {**(headers or {}), **({"Content-Type": "application/json"} if data is not None else {})}
+        url = f"http://localhost/api/v1/{path}"
+        with self._breaking():
+            answer = await self._session.request(method, url, data=data, headers=told, timeout=patience)
         try:
-            async with self._session.request(
-                method, f"http://localhost/api/v1/{path}", data=data, headers=told, timeout=patience
-            ) as answer:
-                if answer.status != 200:
-                    raise self._refusal(answer.status, await answer.read())
-                yield answer
+            if answer.status != 200:
+                with self._breaking():
+                    content = await answer.read()
+                raise self._refusal(answer.status, content)
+            yield answer
+        finally:
+            answer.release()
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """Say in our own words how a connection broke; around nothing that is the caller's."""
+        try:
+            yield
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._gone(error) from None
 
@@ -154,12 +174,6 @@ class Daemon:
             return NoDaemon("the daemon broke off its answer", where=str(self._socket), hint="look at its log")
         reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
         return NoDaemon(f"the daemon cannot be asked: {reason}", where=str(self._socket), hint="look at its log")
-
-
-async def _read(content: aiohttp.StreamReader, frames: Frames) -> AsyncIterator[Frame]:
-    async for piece in content.iter_any():
-        for frame in frames.feed(piece):
-            yield frame
 
 
 @asynccontextmanager

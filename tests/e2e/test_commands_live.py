@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.machine import Machine
-from tests.support.process import Process
+from tests.support.process import COMMAND, Process, environment
 from tests.support.waiting import wait_until
 
 SINK = "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.read() + '\\n')"
@@ -43,6 +44,12 @@ def started(machine: Machine, stack: ExitStack) -> Process:
     return daemon
 
 
+def interrupted(process: Process) -> int:
+    """Press Ctrl-C, and return the exit code."""
+    process.process.send_signal(signal.SIGINT)
+    return process.process.wait(timeout=20)
+
+
 # -- watch
 
 
@@ -66,8 +73,7 @@ def test_watch_prints_each_change_as_it_comes(local: Machine) -> None:
         }
         local.kv.put("extra", b"x")
         watch.wait_for_output("changed behind git's back: 1 key\n+ create   extra  x")
-        watch.process.send_signal(signal.SIGINT)
-        assert watch.process.wait(timeout=20) == 130
+        assert interrupted(watch) == 130
 
 
 def test_watch_leaves_out_what_begins_otherwise_and_prints_events_as_json(local: Machine) -> None:
@@ -83,6 +89,7 @@ def test_watch_leaves_out_what_begins_otherwise_and_prints_events_as_json(local:
         event = json.loads(watch.output.splitlines()[1])
         assert event["type"] == "syncd.revision.applied.v1"
         assert [(each["key"], each["new"]) for each in event["data"]["changes"]] == [("tts/voice", "b")]
+        assert interrupted(watch) == 130
 
 
 def test_watch_goes_on_where_it_was_after_a_restart_of_the_daemon(local: Machine) -> None:
@@ -100,6 +107,31 @@ def test_watch_goes_on_where_it_was_after_a_restart_of_the_daemon(local: Machine
         watch.wait_for_output(" → c")
         assert watch.output.count("'Meanwhile'") == 1
         assert "everything anew" not in watch.output
+        assert interrupted(watch) == 130
+
+
+def test_a_reader_of_watch_that_leaves_ends_it(local: Machine) -> None:
+    settings = {"CONSUL_HTTP_ADDR": local.kv.address, "SYNCD_STORE_PREFIX": local.kv.prefix}
+    settings["SYNCD_HTTP_SOCKET"] = str(local.socket)
+    with ExitStack() as stack:
+        started(local, stack)
+        watch = stack.enter_context(
+            subprocess.Popen(
+                [*COMMAND, "watch"],
+                cwd=local.repository.folder,
+                env=environment(local.home, **settings),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        assert watch.stderr is not None
+        assert watch.stdout is not None
+        assert watch.stderr.readline() == "watching every key; Ctrl-C ends it\n"
+        watch.stdout.close()
+        local.repository.commit({"tts.yaml": "voice: b\n"})
+        assert watch.wait(timeout=60) == 1
+        assert watch.stderr.read() == ""
 
 
 # -- no daemon

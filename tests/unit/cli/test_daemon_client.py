@@ -92,9 +92,8 @@ async def test_an_answer_that_breaks_off_is_a_daemon_that_is_gone(tmp_path: Path
     frames, found = Frames(), list[Frame]()
     async with daemon(tmp_path, answer) as there:
         with pytest.raises(NoDaemon, match="broke off"):
-            async with there.events("", frames) as events:
-                found += [event async for event in events]
-    assert found == []  # the list is only made of a whole stream
+            await follow(there, frames, found.append)
+    assert found == [Frame("e-1", b"1")]
     assert frames.id == "e-1"
 
 
@@ -119,6 +118,23 @@ async def test_an_event_without_an_end_is_no_daemon(tmp_path: Path, monkeypatch:
         with pytest.raises(NoDaemon, match="an event without an end"):
             async with there.events("", Frames()) as events:
                 assert [event async for event in events] == []
+
+
+async def test_what_goes_wrong_with_an_event_is_not_taken_for_the_daemons_end(tmp_path: Path) -> None:
+    async with daemon(tmp_path, saying("id: e-1\ndata: 1\n\n")) as there:
+        with pytest.raises(BrokenPipeError):
+            await follow(there, Frames(), leave)
+
+
+def leave(_: Frame) -> None:
+    """Find that whoever read what we print is gone."""
+    raise BrokenPipeError
+
+
+async def follow(there: daemon_client.Daemon, frames: Frames, take: Callable[[Frame], None]) -> None:
+    async with there.events("", frames) as events:
+        async for event in events:
+            take(event)
 
 
 async def test_names_are_sent_so_that_they_stay_one(tmp_path: Path) -> None:

@@ -149,7 +149,12 @@ def test_completion_prints_the_shells_script(syncd: Syncd, shell: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "position", "found"),
-    [("syncd val", "1", "validate"), ("syncd config show --log-format js", "4", "json")],
+    [
+        ("syncd val", "1", "validate"),
+        ("syncd config show --log-format js", "4", "json"),
+        ("syncd subscribers del", "2", "deliveries"),
+        ("syncd subscribers replay x --fu", "4", "--full"),
+    ],
 )
 def test_completion_completes(process: Process, words: str, position: str, found: str) -> None:
     ended = process(_SYNCD_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=position)
