@@ -128,8 +128,7 @@ class Publisher:
         found = list(compare((key for key in keys if key not in without), past, held.live, sayings))
         if self._owed is None:
             self.view.share(held.live)
-        moved = self._applied != _named(record.applied)
-        ours, foreign = _split(found, record.applied) if moved else ([], found)
+        ours, foreign = _split(found, record.applied, self._applied or "")
         if ours:
             await self._tell_of("revision", ours, held, record)
         if foreign:
@@ -194,9 +193,14 @@ def _named(applied: Applied) -> str:
     return f"{applied.commit}+{applied.digest}" if applied.worktree else applied.commit
 
 
-def _split(found: Sequence[Difference], applied: Applied) -> tuple[list[Difference], list[Difference]]:
-    """Part what the applied revision changed from what strangers did; without a manifest all counts as its own."""
-    manifest = applied.manifest
+def _split(found: Sequence[Difference], applied: Applied, before: str) -> tuple[list[Difference], list[Difference]]:
+    """Part what the applied revision changed from what strangers did; ``before`` is the one that was published last.
+
+    All counts as its own where there is no manifest, or that of a revision between the two is not known here.
+    """
+    if before == _named(applied):
+        return [], list(found)
+    manifest = applied.manifest if before.partition("+")[0] in (applied.previous, applied.commit) else None
     if manifest is None:
         return list(found), []
     ours = [each for each in found if each.change.key in manifest]

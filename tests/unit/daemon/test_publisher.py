@@ -62,8 +62,9 @@ class Scene:
         """Say that a commit was applied."""
         assert self.held.record is not None
         self.index += 1
-        operations = dict.fromkeys(manifest, "update") if known else None
-        applied = Applied(commit, "main", "Ana", f"message of {commit}", 1, 1, "d", manifest=operations)
+        assert self.held.record.applied is not None
+        operations, before = dict.fromkeys(manifest, "update") if known else None, self.held.record.applied.commit
+        applied = Applied(commit, "main", "Ana", f"message of {commit}", 1, 1, "d", before, operations)
         self.held.record = replace(self.held.record, applied=applied, applying=None)
         self.held.index = self.index
 
@@ -147,6 +148,18 @@ async def test_half_a_revision_is_never_told(scene: Scene) -> None:
     assert await scene.publish() == []
     scene.write("b", b"1")
     scene.apply("c2", known=False)
+    (event,) = await scene.publish()
+    assert (event.kind, keys(event)) == ("revision", ["a", "b"])
+
+
+# promise 16
+async def test_two_revisions_that_were_applied_since_are_told_as_one(scene: Scene) -> None:
+    """The second one's manifest does not name what the first one changed."""
+    await scene.publish()
+    scene.write("a", b"1", flags=MARK)
+    scene.apply("c2", "a")
+    scene.write("b", b"1", flags=MARK)
+    scene.apply("c3", "b")
     (event,) = await scene.publish()
     assert (event.kind, keys(event)) == ("revision", ["a", "b"])
 
