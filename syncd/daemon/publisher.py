@@ -43,17 +43,21 @@ class Publisher:
         self._applied: str | None = None
         self.view = view
 
+    def owes(self, held: Held) -> bool:
+        """Tell whether there may be anything to tell."""
+        self._look(held)
+        return self._owed != set()
+
     async def publish(self, held: Held, unsettled: frozenset[str] = frozenset()) -> None:
         """Tell what changed; nothing while a revision is being applied, of which half could be seen.
 
         ``unsettled`` are keys that were touched and may be healed at once: they wait for the next call. Raises
         StateError where the journal cannot be written; what was to be told is told by a later call.
         """
-        self._look(held)
-        record = held.record
+        owes, record = self.owes(held), held.record
         if record is None or record.applied is None or record.applying is not None:
             return
-        if self._owed != set():
+        if owes:
             sayings = await self._sayings(record.applied, held)
             if not self.view.ready:
                 await self._begin(held, record, sayings)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from syncd.core import control
 from syncd.core.control import Control
-from syncd.core.errors import GitError, Kind, StateError, SyncdError
+from syncd.core.errors import GitError, Kind, StateError, StoreError, SyncdError
 from syncd.core.keys import RESERVED
 from syncd.core.live import Entry
 from syncd.core.problems import TreeError
@@ -23,6 +23,7 @@ from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Outcome, Reconciler
 from syncd.daemon.report import Report
 from syncd.daemon.service import QUERY_SECONDS, Service
+from syncd.daemon.survey import Held
 from syncd.git.follow import RESCAN
 from syncd.git.source import Revision, Source
 from syncd.log import get_logger
@@ -88,6 +89,7 @@ class Daemon:
         self._record_index = 0
         self._good: Revision | None = None
         self._failures = 0
+        self._unpublished: StateError | None = None
 
     async def run(self) -> None:
         """Run every loop; on cancellation let the last write finish, then give the lease back."""
@@ -107,7 +109,7 @@ class Daemon:
         return [
             *discovering,
             self._follow(),
-            self._lease.keep(self._wake.set, self._service.pulse("lease")),
+            self._lease.keep(self._lead_lost, self._service.pulse("lease")),
             self._read_anew(),
             self._observer.run(self._wake.set, self._read_in_full),
             self._dispatcher.run(self._service.pulse("dispatcher")),
@@ -166,18 +168,45 @@ class Daemon:
         return record.applied if record else None
 
     async def _publish(self, outcome: Outcome | None) -> StateError | None:
-        """Tell subscribers what is whole now; return what kept it from them, which is tried again."""
+        """Tell subscribers what is whole now; return what keeps it from them, which is tried again.
+
+        After a pass that failed nothing is told: it might be what the next one heals.
+        """
         held = self._reconciler.held
-        if held is None:
-            return None
-        healing = outcome is not None and outcome.result in ("applied", "unchanged")
+        if held is None or outcome is None or not await self._stands(held, outcome):
+            self._step_back()
+            return self._unpublished
+        healing = outcome.result in ("applied", "unchanged")
         try:
             await self._publisher.publish(held, frozenset(held.touched) if healing else frozenset())
         except StateError as error:
+            self._unpublished = error
             return error
+        self._unpublished = None
         if self._publisher.view.ready:
             self._dispatcher.begin(leading=self._lease.leading)
         return None
+
+    def _step_back(self) -> None:
+        """Start no more tries for the leader's subscribers where this node leads no more: a successor tells them."""
+        if self._publisher.view.ready and not self._lease.leading:
+            self._dispatcher.begin(leading=False)
+
+    async def _stands(self, held: Held, outcome: Outcome) -> bool:
+        """Prove that the record still is the one that is held, where no write of this pass has done so.
+
+        Another node may have applied a revision since, of which the watches have told a part.
+        """
+        if outcome.result == "applied" or not self._publisher.owes(held):
+            return True
+        try:
+            entry = await self._store.own("revision")
+            stands = (entry.index if entry else 0) == held.index
+        except StoreError:
+            stands = False
+        if not stands:
+            self._read_in_full()
+        return stands
 
     def _tick(self, *_: int) -> None:
         self._pulse.tick(STEP_SECONDS)
@@ -299,6 +328,10 @@ class Daemon:
         self._record_index = max(self._record_index, entry.index if entry is not None else index)
         if held is not None and self._record_index > held.index:
             self._wake.set()
+
+    def _lead_lost(self) -> None:
+        self._step_back()
+        self._wake.set()
 
     def _see_lease(self, entry: Entry | None) -> None:
         self._lease.see(entry)
