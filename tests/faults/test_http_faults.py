@@ -45,6 +45,7 @@ def started(folder: Path, **settings: str) -> Iterator[tuple[Machine, Process, A
             port = re.search(r"answering .*address=http://127.0.0.1:(\d+)", daemon.output)
             assert port
             yield machine, daemon, Api(("127.0.0.1", int(port[1])))
+            assert daemon.stop() == 0
 
 
 def closes(client: socket.socket) -> bytes:

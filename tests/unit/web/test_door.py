@@ -1,23 +1,18 @@
 """A daemon in this process, asked by HTTP: what the door says of itself and to whom."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from msgspec.structs import replace
-from structlog.testing import capture_logs
 
 from syncd.core.errors import SettingsError
-from syncd.embedded.server import start
 from syncd.web import connections
 from syncd.web.sockets import CannotListen, listen_tcp
-from tests.support.node import daemon, node
 from tests.support.repository import Repository, seed_repository
+from tests.support.serving import serving
 from tests.support.waiting import until
 
 OPERATIONS = (Path(__file__).parents[3] / "docs/operations.md").read_text()
@@ -26,34 +21,6 @@ OPERATIONS = (Path(__file__).parents[3] / "docs/operations.md").read_text()
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return seed_repository(tmp_path / "repository")
-
-
-@asynccontextmanager
-async def served(
-    repository: Repository, folder: Path, *, by_default: bool = False, **more: Any
-) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    """Run a daemon; yield a client of its socket, and its address by TCP."""
-    store = await start(folder / "store.db", port=0)
-    try:
-        async with node(repository, store.address, "config", folder / "home", **more) as parts:
-            origins = {**parts.settings.origins, "http.listen": "default"} if by_default else parts.settings.origins
-            made = replace(parts, settings=replace(parts.settings, origins=origins))
-            with capture_logs() as logs:
-                async with daemon(made):
-                    address = next(
-                        (each["address"] for each in logs if each["event"] == "answering" and "address" in each), ""
-                    )
-                    connector = aiohttp.UnixConnector(str(parts.settings.http.socket))
-                    async with aiohttp.ClientSession("http://localhost", connector=connector) as session:
-
-                        async def ready() -> bool:
-                            async with session.get("/readyz") as answer:
-                                return answer.status == 200
-
-                        await until(ready, "ready")
-                        yield session, address
-    finally:
-        await store.close()
 
 
 async def status_of(address: str, path: str, token: str = "", method: str = "GET") -> int:
@@ -69,7 +36,7 @@ async def test_with_tokens_every_call_by_port_needs_one_of_the_right_scope(
 ) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("".join(f"{n} {n} sha256:{sha256(n.encode()).hexdigest()}\n" for n in ("read", "sync", "admin")))
-    async with served(repository, tmp_path, http__tokens_file=str(tokens)) as (local, address):
+    async with serving(repository, tmp_path, http__tokens_file=str(tokens)) as (local, address):
         for path in ("/healthz", "/readyz", "/api/v1/openapi.json"):
             assert await status_of(address, path) == 200
         for path in ("/metrics", "/api/v1/status", "/api/v1/config", "/api/v1/events", "/api/v1/drift", "/api/v1/plan"):
@@ -92,7 +59,7 @@ async def test_too_many_callers_are_told_so_at_once(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("syncd.web.server.most_connections", lambda: 2)
-    async with served(repository, tmp_path) as (local, address):
+    async with serving(repository, tmp_path) as (local, address):
         async with local.get("/api/v1/events"), local.get("/api/v1/events"):
             assert await status_of(address, "/healthz") == 503
 
@@ -121,33 +88,33 @@ async def test_so_many_connections_leave_files_for_the_daemons_own_work(monkeypa
 
 async def test_strangers_are_let_in_only_with_tokens(repository: Repository, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="tokens_file must be set"):
-        async with served(repository, tmp_path, http__listen="0.0.0.0:0"):
+        async with serving(repository, tmp_path, http__listen="0.0.0.0:0"):
             pass
 
 
 async def test_a_taken_port_is_an_error_where_it_was_asked_for(repository: Repository, tmp_path: Path) -> None:
     with listen_tcp("127.0.0.1", 0) as taken, pytest.raises(CannotListen, match="another program"):
-        async with served(repository, tmp_path, http__listen=f"127.0.0.1:{taken.getsockname()[1]}"):
+        async with serving(repository, tmp_path, http__listen=f"127.0.0.1:{taken.getsockname()[1]}"):
             pass
 
 
 async def test_a_taken_port_that_nobody_asked_for_leaves_the_socket(repository: Repository, tmp_path: Path) -> None:
     with listen_tcp("127.0.0.1", 0) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        async with served(repository, tmp_path, by_default=True, http__listen=listen) as (local, address):
+        async with serving(repository, tmp_path, listens_by_default=True, http__listen=listen) as (local, address):
             assert address == ""
             assert (await local.get("/healthz")).status == 200
 
 
 async def test_without_a_port_the_socket_alone_answers(repository: Repository, tmp_path: Path) -> None:
-    async with served(repository, tmp_path, http__listen="") as (local, address):
+    async with serving(repository, tmp_path, http__listen="") as (local, address):
         assert address == ""
         async with local.get("/healthz") as answer:
             assert await answer.text() == "ok\n"
 
 
 async def test_every_metric_is_documented_and_none_names_a_key(repository: Repository, tmp_path: Path) -> None:
-    async with served(repository, tmp_path) as (local, _), local.get("/metrics") as answer:
+    async with serving(repository, tmp_path) as (local, _), local.get("/metrics") as answer:
         text = await answer.text()
     names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE syncd_")}
     documented = {
@@ -165,7 +132,7 @@ async def test_every_metric_is_documented_and_none_names_a_key(repository: Repos
 async def test_a_test_of_a_subscriber_that_is_not_there_names_those_that_are(
     repository: Repository, tmp_path: Path
 ) -> None:
-    async with served(repository, tmp_path) as (local, _):
+    async with serving(repository, tmp_path) as (local, _):
         for call in ("test", "replay"):
             async with local.post(f"/api/v1/subscribers/nobody/{call}", json={}) as answer:
                 assert answer.status == 404
@@ -177,7 +144,7 @@ async def test_a_test_of_a_subscriber_that_is_not_there_names_those_that_are(
 
 
 async def test_what_a_stream_wants_is_bounded(repository: Repository, tmp_path: Path) -> None:
-    async with served(repository, tmp_path) as (local, _):
+    async with serving(repository, tmp_path) as (local, _):
         for query in (
             "match=*a*b*c*d",
             "match=[",
@@ -196,7 +163,7 @@ async def test_what_a_stream_wants_is_bounded(repository: Repository, tmp_path: 
 async def test_a_caller_that_speaks_http_1_0_gets_a_stream_without_chunks(
     repository: Repository, tmp_path: Path
 ) -> None:
-    async with served(repository, tmp_path) as (_, address):
+    async with serving(repository, tmp_path) as (_, address):
         host, _, port = address.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"GET /api/v1/events?full=true HTTP/1.0\r\nHost: localhost\r\n\r\n")
