@@ -6,11 +6,12 @@ from itertools import chain
 from typing import Final
 
 from syncd.core.catalog import MOST_SUBSCRIBERS, PATH, Grant, Instance, Kept, keep, subscriber_of, without_twins
-from syncd.core.errors import Kind, SyncdError
+from syncd.core.errors import Kind, SyncdError, Unreachable
 from syncd.core.subscriber import Subscriber
 from syncd.core.timing import backoff
 from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.line import target_of
+from syncd.daemon.service import QUERY_SECONDS, Pulse
 from syncd.log import get_logger
 from syncd.store.catalog import Catalog
 
@@ -22,6 +23,8 @@ MISSING_SECONDS: Final = 10.0
 PACE_SECONDS: Final = 3.0
 PACE: Final = 20.0
 """Reads are this many times rarer than long: in a busy catalog any service's news wakes everybody."""
+PAUSE_SECONDS: Final = 300.0
+ROUND_SECONDS: Final = 300.0
 REFUSED_SECONDS: Final = 60.0
 PARALLEL: Final = 8
 MOST_SERVICES: Final = 5_000
@@ -58,26 +61,34 @@ class Discovery:
         self._warned: set[str] = set()
         self._refused = ""
 
-    async def run(self) -> None:
+    async def run(self, pulse: Pulse) -> None:
         """Follow the catalog, for ever."""
         index, failures = 0, 0
         while True:
-            wait = MISSING_SECONDS if self._missing else WAIT_SECONDS
+            pulse.tick(QUERY_SECONDS + ROUND_SECONDS)
             try:
-                names, found = await self._catalog.services(index, wait=wait)
-                started = self._clock()
-                await self.look(names)
-            except SyncdError as error:
+                index, pause = await self.follow(index)
+                failures, self._refused = 0, ""
+            except (SyncdError, TimeoutError) as error:
                 failures += 1
-                index = 0
-                await asyncio.sleep(self._rest(error, failures))
-                continue
-            failures, self._refused = 0, ""
-            index = found if found >= index else 0
-            await asyncio.sleep(max(PACE_SECONDS, PACE * (self._clock() - started)))
+                index, pause = 0, self._failed(error, failures)
+            pulse.tick(pause)
+            await asyncio.sleep(pause)
 
-    def _rest(self, error: SyncdError, failures: int) -> float:
+    async def follow(self, index: int) -> tuple[int, float]:
+        """Wait for news, beyond an index, and look; return the new index and how many seconds to rest."""
+        wait = MISSING_SECONDS if self._missing else WAIT_SECONDS
+        names, found = await self._catalog.services(index, wait=wait)
+        started = self._clock()
+        async with asyncio.timeout(ROUND_SECONDS):
+            await self.look(names)
+        pause = min(PACE * (self._clock() - started), PAUSE_SECONDS)
+        return found if found >= index else 0, max(PACE_SECONDS, pause)
+
+    def _failed(self, error: SyncdError | TimeoutError, failures: int) -> float:
         """Say once what a person would have to change; return the seconds until the next try."""
+        if isinstance(error, TimeoutError):
+            error = Unreachable(f"one round over the catalog takes more than {ROUND_SECONDS:g} s")
         if error.kind is Kind.RETRY:
             log.debug("the catalog cannot be read", error=str(error))
             return backoff(failures, self._draw())

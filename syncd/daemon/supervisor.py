@@ -105,7 +105,7 @@ class Daemon:
         self._wake.set()
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
-        discovering = (self._discovery.run(),) if self._discovery else ()
+        discovering = (self._discovery.run(self._service.pulse("catalog")),) if self._discovery else ()
         return [
             *discovering,
             self._follow(),

@@ -1,7 +1,7 @@
 """Services of a real Consul's catalog as subscribers of a real dispatcher."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from syncd.daemon import discovery as discovery_module
 from syncd.daemon.discovery import Discovery
 from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.messages import Messages
+from syncd.daemon.service import Service
 from syncd.daemon.view import View
 from syncd.embedded import server
 from syncd.fanout.journal import Journal
@@ -42,7 +43,7 @@ def services(consul: ConsulAgent) -> Iterator[Services]:
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at once and again and again: the tests set the clock, and wait for what comes of it."""
     monkeypatch.setattr(discovery_module, "PACE_SECONDS", 0.01)
-    monkeypatch.setattr(discovery_module, "PACE", 0.0)
+    monkeypatch.setattr(discovery_module, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(discovery_module, "MISSING_SECONDS", 0.05)
 
 
@@ -53,17 +54,21 @@ class Failing:
         self._catalog = catalog
         self.error: StoreError | None = None
         self.unread: set[str] = set()
+        self.hanging: set[str] = set()
+        self.nap: Callable[[], None] = lambda: None
         self.looks = 0
         self.unseen = catalog.unseen
 
     async def services(self, index: int, *, wait: float) -> tuple[frozenset[str], int]:
         self.looks += 1
         if self.error is not None:
-            await asyncio.sleep(0)
             raise self.error
         return await self._catalog.services(index, wait=min(wait, 0.05))
 
     async def instances(self, service: str) -> Any:
+        self.nap()
+        if service in self.hanging:
+            await asyncio.Event().wait()
         if service in self.unread:
             raise Unreachable("no")
         return await self._catalog.instances(service)
@@ -81,6 +86,7 @@ class Scene:
         self.view = View()
         self.view.epoch = "e"
         self.receivers = Receivers()
+        self.pulse = Service({}, clock=lambda: self.now).pulse("catalog")
         messages = Messages(journal, self.view, "app")
         self.dispatcher = Dispatcher(
             journal, messages, self.receivers.make, now=lambda: 1.0, draw=lambda: 0.5, draw_id=lambda: "x"
@@ -135,7 +141,7 @@ async def opened(
         scene = Scene(Failing(store.catalog), journal, fixed, grants)
         await scene.dispatcher.subscribe(fixed, whole=False)
         scene.dispatcher.begin(leading=True)
-        running = asyncio.create_task(scene.discovery.run())
+        running = asyncio.create_task(scene.discovery.run(scene.pulse))
         try:
             yield scene
             assert not running.done(), running
@@ -240,6 +246,34 @@ async def test_a_catalog_that_cannot_be_read_forgets_nobody(services: Services, 
         await scene.until_known(at(services, name))
 
 
+async def test_a_round_that_hangs_is_given_up_and_forgets_nobody(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = services.register(meta=asks())
+    with capture_logs() as logs:
+        async with opened(services, tmp_path) as scene:
+            await scene.until_known(at(services, name))
+            monkeypatch.setattr(discovery_module, "ROUND_SECONDS", 0.05)
+            scene.catalog.hanging = {name}
+            await scene.looked()
+            assert scene.names() == [at(services, name)]
+            scene.catalog.hanging = set()
+            monkeypatch.undo()
+            other = services.register(meta=asks())
+            await scene.until_known(*sorted([at(services, name), at(services, other)]))
+    assert any("one round over the catalog takes more than" in str(each.get("error")) for each in logs)
+
+
+async def test_a_machine_that_slept_through_half_a_round_does_not_rest_for_twenty_times_as_long(
+    services: Services, tmp_path: Path
+) -> None:
+    services.register(meta=asks())
+    async with opened(services, tmp_path) as scene:
+        scene.catalog.nap = lambda: setattr(scene, "now", scene.now + 30_000.0)
+        _, pause = await scene.discovery.follow(0)
+        assert 0 < pause <= discovery_module.PAUSE_SECONDS
+
+
 async def test_a_token_that_may_not_is_told_of_once(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,7 +296,7 @@ async def test_the_embedded_store_offers_no_subscribers_and_that_is_no_error(tmp
         async with Store(resolve_endpoint({}, address=serving.address), "app") as store:
             scene = Scene(Failing(store.catalog), journal, (), ())
             with capture_logs() as logs:
-                running = asyncio.create_task(scene.discovery.run())
+                running = asyncio.create_task(scene.discovery.run(scene.pulse))
 
                 async def said() -> bool:
                     return bool(logs)
