@@ -9,6 +9,7 @@ import aiohttp
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from syncd.core.subscriber import Subscriber
 from syncd.embedded.server import start
 from tests.support.node import daemon, node
 from tests.support.repository import Repository
@@ -32,6 +33,7 @@ async def serving(
     ready: bool = True,
     store: bool = True,
     listens_by_default: bool = False,
+    subscribers: tuple[Subscriber, ...] = (),
     **more: Any,
 ) -> AsyncIterator[Served]:
     """Run a daemon, and wait until it is ready; with ``store=False`` its store does not answer.
@@ -43,7 +45,7 @@ async def serving(
         address = server.address if store else NOWHERE
         async with node(repository, address, "config", folder / "home", **more) as parts:
             origins = dict(parts.settings.origins) | ({"http.listen": "default"} if listens_by_default else {})
-            made = replace(parts, settings=replace(parts.settings, origins=origins))
+            made = replace(parts, settings=replace(parts.settings, origins=origins, subscribers=subscribers))
             with capture_logs() as logs:
                 async with daemon(made):
                     connector = aiohttp.UnixConnector(str(parts.settings.http.socket))

@@ -22,6 +22,7 @@ from syncd.core.errors import (
     Unreachable,
 )
 from syncd.core.problems import Problem, TreeError
+from syncd.core.subscriber import Command, Subscriber
 from syncd.web import answers
 from tests.support.repository import Repository, seed_repository
 from tests.support.serving import serving
@@ -108,6 +109,35 @@ async def test_plan_orders_and_drift(repository: Repository, tmp_path: Path) -> 
         assert (await got(client, "/api/v1/drift"))[1] == {"known": True, "commit": commit, "count": 0, "changes": []}
         assert (await posted(client, "sync", commit=commit[:8]))[1]["applied"] == commit
         assert (await posted(client, "sync", commit="nothing"))[0] == 404
+
+
+async def test_a_subscriber_that_fails_is_shown_and_told_anew_when_it_works(
+    repository: Repository, tmp_path: Path
+) -> None:
+    works = tmp_path / "works"
+    command = Command(("/bin/sh", "-c", f"cat > /dev/null; test -e {works}"))
+    async with serving(repository, tmp_path, subscribers=(Subscriber("shell", command),)) as served:
+        client, path = served.client, "subscribers/shell"
+
+        async def shown() -> Any:
+            return (await got(client, "/api/v1/subscribers"))[1]["subscribers"][0]
+
+        async def state(wanted: str) -> bool:
+            return bool((await shown())["state"] == wanted)
+
+        await until(lambda: state("waiting"), "a failed try")
+        assert (await got(client, "/api/v1/status"))[1]["subscribers"]["troubled"][0]["name"] == "shell"
+        async with client.get("/metrics") as answer:
+            assert 'syncd_deliveries_total{outcome="failed",subscriber="shell"} 1.0' in await answer.text()
+        assert (await posted(client, f"{path}/test"))[1]["outcome"] == "failed"
+        works.touch()
+        assert (await posted(client, f"{path}/test"))[1]["outcome"] == "delivered"
+        assert await posted(client, f"{path}/replay") == (200, {"replaying": "shell"})
+        await until(lambda: state("idle"), "it was told")
+        (ended,) = (await got(client, f"/api/v1/{path}/deliveries"))[1]["deliveries"]
+        assert ended["outcome"] == "delivered"
+        assert (await posted(client, f"{path}/replay", event="unknown"))[0] == 404
+        assert (await posted(client, f"{path}/replay", event=ended["id"]))[0] == 200
 
 
 async def test_a_store_that_is_away_is_told(repository: Repository, tmp_path: Path) -> None:
