@@ -85,6 +85,15 @@ class Mirror:
         self._confirm(shard, found, index)
         return tuple(changed)
 
+    def is_newer(self, entries: Mapping[str, Entry]) -> bool:
+        """Tell whether a list that was read later shows what stood before: the store has gone back in time."""
+        return any(entry.index < self._seen(key) for key, entry in entries.items())
+
+    def _seen(self, key: str) -> int:
+        """Return the index below which nothing can be news of a key."""
+        have, gone = self.entries.get(key), self._gone.get(key)
+        return have.index if have else gone.index + 1 if gone else 0
+
     def _contradicts(self, key: str, entry: Entry, index: int) -> bool:
         """Tell whether an answer from after a change shows what stood before it."""
         have, gone = self.entries.get(key), self._gone.get(key)

@@ -87,6 +87,7 @@ class Reconciler:
         self._spared: set[str] = set()
         self._only_watched = False
         self._newest = ("", 0)
+        self._seen: Held | None = None
         self.held: Held | None = None
 
     def rest(self) -> float | None:
@@ -163,7 +164,7 @@ class Reconciler:
     async def _take_stock(self, tip: Revision) -> Held:
         """Read in full; before that, where an attempt may still be under way, move the record so that it dies.
 
-        Where the record is older than it was, a snapshot was restored: the store gets a new epoch.
+        Where the record or any key is older than it was, a snapshot was restored: the store gets a new epoch.
         """
         entry = await self._store.own("revision")
         record = decode(entry.value) if entry else None
@@ -174,6 +175,10 @@ class Reconciler:
             await self._applier.move(record, index, self.lineage(), renewed=back)
         self._in_doubt = False
         held = await self._survey.hold(tip.tree.desired.keys)
+        if not back and _went_back(self._seen, held):
+            await self._applier.move(held.record, held.index, self._lineage(), renewed=True)
+            held = await self._survey.hold(tip.tree.desired.keys)
+        self._seen = held
         self._note_newest(held)
         return held
 
@@ -268,6 +273,13 @@ class Reconciler:
         self._state.keep_base(
             held.record.applied, revision.tree.desired.keys, applied if step else None, revision.changed
         )
+
+
+def _went_back(seen: Held | None, held: Held) -> bool:
+    """Tell whether the store has gone back in time within an epoch since it was last held by who leads."""
+    if seen is None or seen.record is None or held.record is None or seen.record.epoch != held.record.epoch:
+        return False
+    return seen.mirror.is_newer(held.live)
 
 
 def _settled(plan: Plan, revision: Revision) -> Revision | None:

@@ -57,6 +57,15 @@ def test_an_own_delete_is_not_undone_by_an_older_answer_but_by_a_new_write() -> 
     assert mirror.merge(A, {"a/1": entry(7)}, 7) == (Observed("a/1", None, entry(7)),)
 
 
+def test_a_list_that_was_read_later_and_shows_what_stood_before_tells_that_the_store_went_back() -> None:
+    mirror = Mirror({"a/1": entry(5), "a/2": entry(5), "b/1": entry(5)})
+    mirror.remove("a/2", 5)
+    assert not mirror.is_newer({"a/1": entry(5), "a/2": entry(7), "b/2": entry(1)})
+    assert not mirror.is_newer({}), "what is missing may have been deleted"
+    assert mirror.is_newer({"a/1": entry(4)})
+    assert mirror.is_newer({"a/2": entry(5)}), "it was deleted"
+
+
 def test_a_key_whose_index_fell_tells_that_the_store_went_back_and_changes_nothing() -> None:
     mirror = Mirror({"a/1": entry(5), "a/2": entry(3)})
     assert mirror.merge(A, {"a/1": entry(4), "a/2": entry(8)}, 8) is None
