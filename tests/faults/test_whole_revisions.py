@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from syncd.core import shards
-from syncd.core.subscriber import Command, Subscriber, Webhook
-from tests.support.hook import SECRET, hook
-from tests.support.node import daemon
+from syncd.core.subscriber import Command, Subscriber
+from tests.support.hook import hook
 from tests.support.proxy import Gate, Request, answer, held_reply, proxy_to, request_to
 from tests.support.replica import Replica
 from tests.support.scene import Scene
@@ -46,7 +44,9 @@ class Told:
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in sorted(self._folder.glob("[0-9]*"))]
+        """Each message once: a daemon that stops ends a command that has just done its work, and starts it anew."""
+        every = [json.loads(path.read_text()) for path in sorted(self._folder.glob("[0-9]*"))]
+        return list({body["id"]: body for body in every}.values())
 
     def follow(self) -> Replica:
         """Follow all; fail where the pair is not one at any moment."""
@@ -66,15 +66,6 @@ class Told:
         await until(knows, f"the subscriber never knows {number}")
 
 
-@asynccontextmanager
-async def listening(scene: Scene, name: str, told: Told, address: str | None = None) -> AsyncIterator[None]:
-    """Run a node with that subscriber."""
-    async with scene.node(name, address=address) as parts:
-        settings = replace(parts.settings, subscribers=(told.subscriber,))
-        async with daemon(replace(parts, settings=settings)):
-            yield
-
-
 # promise 16
 @pytest.mark.usefixtures("small_parts")
 async def test_a_node_that_stands_by_tells_a_revision_whole_though_its_watches_hear_of_it_one_by_one(
@@ -89,7 +80,7 @@ async def test_a_node_that_stands_by_tells_a_revision_whole_though_its_watches_h
         return parked and request.path.startswith((own, right))
 
     with proxy_to(scene.live.agent.address) as proxy:
-        async with scene.daemon("a"), listening(scene, "b", told, proxy.address):
+        async with scene.daemon("a"), scene.daemon("b", address=proxy.address, subscribers=[told.subscriber]):
             await told.until_knows(0)
 
             async def both_are_watched() -> bool:
@@ -114,12 +105,12 @@ async def test_a_node_that_stands_by_tells_a_revision_whole_though_its_watches_h
 async def test_two_commits_while_a_node_was_down_are_told_as_one_revision(scene: Scene, tmp_path: Path) -> None:
     told = Told(tmp_path / "told")
     scene.repository.commit(pair(0))
-    async with listening(scene, "b", told):
+    async with scene.daemon("b", subscribers=[told.subscriber]):
         await told.until_knows(0)
     async with scene.daemon("a"):
         await scene.until_applied(scene.repository.commit(pair(1)))
         await scene.until_applied(scene.repository.commit({"brain.yaml": "model: next\n"}))
-    async with listening(scene, "b", told):
+    async with scene.daemon("b", subscribers=[told.subscriber]):
         await told.until_knows(1)
     kinds = [body["type"] for body in told.bodies]
     assert kinds == ["syncd.state.reset.v1", "syncd.revision.applied.v1"]
@@ -130,7 +121,7 @@ async def test_what_the_next_pass_heals_is_not_told_because_this_one_failed(scen
     told = Told(tmp_path / "told")
     scene.repository.commit(pair(0))
     with proxy_to(scene.live.agent.address) as proxy:
-        async with listening(scene, "a", told, proxy.address):
+        async with scene.daemon("a", address=proxy.address, subscribers=[told.subscriber]):
             await told.until_knows(0)
             orders = request_to("GET", f"/v1/kv/{scene.live.prefix}/.syncd/control")
             proxy.when(orders, answer(500, b"No cluster leader"))
@@ -153,10 +144,7 @@ async def test_who_lost_the_lead_starts_no_more_tries_though_the_store_refuses_e
     with proxy_to(scene.live.agent.address) as proxy, hook() as there:
         there.answers = lambda _: 500
         async with scene.node(address=proxy.address) as parts:
-            secret = scene.home / "hook.secret"
-            secret.write_text(SECRET)
-            subscriber = Subscriber("all", Webhook(there.url, str(secret)))
-            settings = replace(parts.settings, subscribers=(subscriber,))
+            settings = replace(parts.settings, subscribers=(there.webhook("all", scene.home),))
             async with replace(parts, settings=settings).daemon() as made:
                 running = asyncio.create_task(made.run())
 

@@ -8,12 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from syncd.core.control import Control, Pause, encode
-from syncd.core.subscriber import Command, Filter, Subscriber, Webhook
+from syncd.core.subscriber import Command, Filter, Subscriber
 from tests.support.hook import Got, Hook
-from tests.support.node import daemon
 from tests.support.replica import Replica
 from tests.support.scene import Scene
 from tests.support.waiting import until
@@ -136,9 +133,7 @@ class History:
         if name in self._nodes:
             return
         stack = self._nodes[name] = AsyncExitStack()
-        parts = await stack.enter_async_context(self.scene.node(name))
-        settings = msgspec.structs.replace(parts.settings, subscribers=tuple(self._subscribers(name)))
-        await stack.enter_async_context(daemon(msgspec.structs.replace(parts, settings=settings)))
+        await stack.enter_async_context(self.scene.daemon(name, subscribers=self._subscribers(name)))
 
     async def stop(self, name: str) -> None:
         """Stop a node's daemon in order."""
@@ -150,6 +145,11 @@ class History:
         if self._nodes and not self._is_paused():
             self._end_lost_sessions()
             await self.scene.until_applied(self.scene.repository.git("rev-parse", "HEAD"))
+
+    async def catch_up(self) -> None:
+        """Wait until every subscriber knows what strangers wrote."""
+        if self._nodes:
+            await until(lambda: self._knows(self.hooks["strangers"], self.theirs, bool), "strangers' keys are known")
 
     def take_snapshot(self) -> None:
         status, _, archive = self.scene.live.agent.request("GET", "/v1/snapshot")
@@ -229,10 +229,7 @@ class History:
         self.scene.repository.commit(text)
 
     def _subscribers(self, node: str) -> Sequence[Subscriber]:
-        secret = self.scene.home / "hook.secret"
-        hooks = [Subscriber(name, Webhook(there.url, str(secret)), FILTERS[name]) for name, there in self.hooks.items()]
-        for there in self.hooks.values():
-            there.subscriber("", self.scene.home)
+        hooks = [there.webhook(name, self.scene.home, FILTERS[name]) for name, there in self.hooks.items()]
         folder = self._heard(node)
         folder.mkdir(exist_ok=True)
         argv = ("/bin/sh", "-c", 'cat > "$0/part" && mv "$0/part" "$0/$(date +%s%N)"', str(folder))

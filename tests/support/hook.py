@@ -26,8 +26,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-from standardwebhooks import Webhook
+import standardwebhooks
 
+from syncd.core.subscriber import Filter, Subscriber, Webhook
 from tests.support.replica import Replica
 from tests.support.waiting import LIMIT, wait_until
 
@@ -80,10 +81,12 @@ class Hook:
 
     def subscriber(self, name: str, folder: Path, *fields: str) -> str:
         """Write the subscriber's table for ``syncd.toml``; its secret goes into a file of that folder."""
-        secret = folder / "hook.secret"
-        secret.write_text(SECRET)
-        words = [f'name = "{name}"', f'webhook = "{self.url}"', f'secret_file = "{secret}"', *fields]
+        words = [f'name = "{name}"', f'webhook = "{self.url}"', f'secret_file = "{_secret(folder)}"', *fields]
         return "\n".join(["[[subscriber]]", *words, ""])
+
+    def webhook(self, name: str, folder: Path, filter_: Filter | None = None) -> Subscriber:
+        """Make the same as a value, for a daemon of this process."""
+        return Subscriber(name, Webhook(self.url, str(_secret(folder))), filter_ or Filter())
 
     def hold(self) -> None:
         """Let what comes from now on wait for its answer."""
@@ -100,7 +103,7 @@ class Hook:
 
     def take(self, headers: dict[str, str], content: bytes) -> int:
         """Take one request and return the status to answer with."""
-        Webhook(SECRET).verify(content, headers)
+        standardwebhooks.Webhook(SECRET).verify(content, headers)
         body = json.loads(content)
         got = Got(headers["webhook-id"], body)
         assert got.id == body["id"]
@@ -112,6 +115,12 @@ class Hook:
             if got.status < 300:
                 self.replica.take(body)
         return abs(got.status)
+
+
+def _secret(folder: Path) -> Path:
+    path = folder / "hook.secret"
+    path.write_text(SECRET)
+    return path
 
 
 @contextmanager

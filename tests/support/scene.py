@@ -1,10 +1,13 @@
 """A repository, a prefix of a real Consul, and nodes of this process between them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from syncd.core.mark import mark_of
+from syncd.core.subscriber import Subscriber
 from syncd.wiring import Parts
 from tests.support.live import Live, without_lease
 from tests.support.node import daemon, node
@@ -49,12 +52,15 @@ class Scene:
         address: str | None = None,
         repository: Repository | None = None,
         patience: float | None = None,
+        subscribers: Iterable[Subscriber] = (),
         **more: str,
     ) -> AsyncIterator[Parts]:
-        """Run a node's daemon until the end of the block."""
+        """Run a node's daemon, with those subscribers, until the end of the block."""
         opened = self.node(name, address=address, repository=repository, patience=patience, **more)
-        async with opened as parts, daemon(parts):
-            yield parts
+        async with opened as parts:
+            settings = replace(parts.settings, subscribers=tuple(subscribers))
+            async with daemon(replace(parts, settings=settings)):
+                yield parts
 
     async def until_applied(self, commit: str) -> None:
         """Wait until the store holds that commit whole."""
