@@ -176,7 +176,7 @@ class Reconciler:
         self._in_doubt = False
         held = await self._survey.hold(tip.tree.desired.keys)
         if not back and _went_back(self._seen, held):
-            await self._applier.move(held.record, held.index, self._lineage(), renewed=True)
+            await self._applier.move(held.record, held.index, self.lineage(), renewed=True)
             held = await self._survey.hold(tip.tree.desired.keys)
         self._seen = held
         self._note_newest(held)
