@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from math import isqrt
 from typing import Final, NamedTuple, Protocol
 
 from syncd.core.cursor import Cursor, CursorState
@@ -21,10 +22,16 @@ WAIT_SECONDS: Final = 55.0
 HEAVY: Final = 2_500
 """The answer about so many keys takes longer than to find out first which part of them moved."""
 PARTS: Final = 40
+FEWEST_PARTS: Final = 12
 PACE: Final = 1e-5
 """Seconds of rest for each key of a shard after a change: a storm of writes is then read a few times a second."""
 GAP_SECONDS: Final = 600.0
 """After a silence of ten minutes a delete may have left no trace: Consul forgets it after fifteen."""
+
+
+def parts_for(weight: int) -> int:
+    """Return into how many parts a heavy shard is searched: asking for one costs about as much as reading 64 keys."""
+    return min(PARTS, max(FEWEST_PARTS, isqrt(weight // 64)))
 
 
 class Listener(Protocol):
@@ -138,7 +145,7 @@ class Watch:
     async def _search(self, held: Held, moved: int) -> list[Answer]:
         """Read those parts of a heavy shard that moved; where none did, something new stands between them."""
         low, high = span(held.mirror.keys(), self._shard)
-        parts = cut(held.mirror.keys()[low:high], PARTS)
+        parts = cut(held.mirror.keys()[low:high], parts_for(high - low))
         if WHOLE in parts:  # too many branches at once
             return [await self._read(self._shard, 0)]
         self._pulse.tick(QUERY_SECONDS)
