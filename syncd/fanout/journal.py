@@ -198,4 +198,6 @@ def _sorted_out(standings: Iterable[Standing], stored: Container[str]) -> tuple[
 def _unusable(path: Path, error: Exception) -> StateError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     hint = "free some space or mend its folder; nothing is told to subscribers until then"
+    if isinstance(error, FileNotFoundError):
+        hint = "put the file back, or restart syncd, which tells everyone the full state; nothing is told until then"
     return StateError(f"the journal cannot be used: {reason}", where=str(path), hint=hint)
