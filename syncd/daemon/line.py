@@ -37,6 +37,7 @@ class Line:
             self.state = DeliveryState.DISABLED
         elif standing.retry is not None:
             self.state = DeliveryState.WAITING
+            self.news = True  # what came after the last try is not remembered, and might wait for a day
 
     def move(self, event: DeliveryEvent) -> None:
         """Follow the table."""

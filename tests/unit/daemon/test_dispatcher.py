@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from syncd.core.delivery import SCHEDULE
+from syncd.core.delivery import NEWS_SECONDS, SCHEDULE
 from syncd.core.errors import NotFound
 from syncd.core.event import Event, EventKind, KeyChange, shown
 from syncd.core.live import Entry
@@ -295,6 +295,20 @@ async def test_a_planned_try_and_a_disabled_subscriber_outlive_a_restart(tmp_pat
         fanout.now += SCHEDULE[0]
         fanout.dispatcher._wake.set()
         await until(lambda: is_count(fanout.receiver("all"), 1), "it is not tried again")
+
+
+async def test_after_a_restart_news_does_not_wait_for_the_schedule(tmp_path: Path) -> None:
+    async with opened(tmp_path) as fanout:
+        fanout.receivers.answers["all"] = FAILED
+        await fanout.start(ALL)
+        fanout.now += SCHEDULE[0]
+        fanout.dispatcher._wake.set()
+        await until(lambda: is_count(fanout.receiver("all"), 2), "it is not tried again")
+        await fanout.publish(a="1")
+    async with opened(tmp_path) as fanout:
+        fanout.now += SCHEDULE[0]
+        await fanout.start(ALL)
+        assert fanout.standing("all").next == fanout.now + NEWS_SECONDS
 
 
 async def test_who_was_behind_for_longer_than_the_journal_reaches_gets_the_full_state(tmp_path: Path) -> None:
