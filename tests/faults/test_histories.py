@@ -16,10 +16,13 @@ from syncd.daemon import observer
 from tests.support.consul import ConsulAgent, start_agent
 from tests.support.embedded import EmbeddedAgent, start_embedded
 from tests.support.history import FILTERS, FIXED, History
-from tests.support.hook import hook
+from tests.support.hook import Hook, hook
 from tests.support.live import Live
-from tests.support.repository import Repository
+from tests.support.replica import Replica
+from tests.support.repository import Repository, seed_repository
 from tests.support.scene import Scene
+from tests.support.teller import Teller
+from tests.support.waiting import wait_until
 
 PHASES: Final = (Phase.explicit, Phase.reuse, Phase.generate)  # a failing history is not made smaller: that takes long
 
@@ -121,7 +124,7 @@ def bounded(examples: int) -> settings:
 
 # promise 15
 # promise 16
-@bounded(15)
+@bounded(12)
 @given(history=st.lists(CALM, min_size=4, max_size=16))
 def test_subscribers_end_where_the_store_ends_and_never_see_half_a_revision(
     store: ConsulAgent, repository: Repository, tmp_path_factory: pytest.TempPathFactory, history: list[Named]
@@ -131,7 +134,7 @@ def test_subscribers_end_where_the_store_ends_and_never_see_half_a_revision(
 
 # promise 15
 # promise 16
-@bounded(5)
+@bounded(4)
 @given(history=st.lists(RESTLESS, min_size=6, max_size=12))
 def test_so_they_do_when_the_store_is_killed_and_goes_back_to_older_snapshots(
     store: ConsulAgent, repository: Repository, tmp_path_factory: pytest.TempPathFactory, history: list[Named]
@@ -141,3 +144,64 @@ def test_so_they_do_when_the_store_is_killed_and_goes_back_to_older_snapshots(
     else:
         history = [Named("take_snapshot"), *history, Named("restore")]
     play(store, repository, tmp_path_factory.mktemp("history"), history)
+
+
+MORTAL: Final = st.sampled_from(["commit", "commit", "write beside", "delete beside", "kill", "kill", "hang", "answer"])
+
+
+# promise 15
+# promise 16
+@bounded(2)
+@given(history=st.lists(MORTAL, min_size=6, max_size=10))
+def test_so_they_do_when_a_real_daemon_is_killed_again_and_again(
+    store: ConsulAgent, tmp_path_factory: pytest.TempPathFactory, history: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("killed")
+    scene = Scene(
+        seed_repository(folder / "repository"), Live(store, f"test/{uuid.uuid4().hex[:12]}"), folder / "state"
+    )
+    with hook() as there:
+        there.replica.look = look
+        teller = Teller(scene, there.port)
+        teller.begin(there)
+        for alive in lives(history):
+            with teller.run() as daemon:
+                for step in alive:
+                    happen(step, teller, there)
+                daemon.kill()
+        there.release()
+        teller.restart(there)
+    store.delete_tree(f"{live.prefix}/")
+
+
+def look(replica: Replica) -> None:
+    assert replica.keys.get("some/key") == replica.keys.get("some/same"), "half a revision"
+
+
+def lives(history: list[str]) -> Iterator[list[str]]:
+    """Part a history by the deaths in it."""
+    life: list[str] = []
+    for step in history:
+        if step == "kill":
+            yield life
+            life = []
+        else:
+            life.append(step)
+    yield life
+
+
+def happen(step: str, teller: Teller, there: Hook) -> None:
+    """Let one thing happen; a daemon that just started may not have noticed by its death."""
+    live = teller.scene.live
+    match step:
+        case "commit":
+            commit = teller.commit()
+            wait_until(lambda: live.applied() == commit, "it is applied")
+        case "write beside":
+            live.put("theirs/key", uuid.uuid4().hex)
+        case "delete beside":
+            live.delete("theirs/key")
+        case "hang":
+            there.hold()
+        case "answer":
+            there.release()
