@@ -171,7 +171,7 @@ def test_so_they_do_when_a_real_daemon_is_killed_again_and_again(
                 daemon.kill()
         there.release()
         teller.restart(there)
-    store.delete_tree(f"{live.prefix}/")
+    store.delete_tree(f"{scene.live.prefix}/")
 
 
 def look(replica: Replica) -> None:
