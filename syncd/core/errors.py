@@ -20,7 +20,10 @@
     ├── RecordError          what stands in the store cannot be read   stalled  exit 1
     ├── Refused              a guard: a person must decide             stalled  exit 3
     ├── LeaseHeld            somebody else has the right to write      retry    exit 3
-    └── StateError           the state directory cannot be used        stalled  exit 1
+    ├── StateError           the state directory cannot be used        stalled  exit 1
+    └── SnapshotError        a snapshot cannot be taken, kept or read  stalled  exit 1
+        ├── Damaged          its bytes are not what Consul wrote       stalled  exit 1
+        └── Busy             another process is taking one             retry    exit 75
 
 Loops branch on ``kind``; the exit code comes from the class.
 """
@@ -147,3 +150,18 @@ class LeaseHeld(SyncdError):
 
 class StateError(SyncdError):
     """The state directory cannot be used."""
+
+
+class SnapshotError(SyncdError):
+    """A snapshot cannot be taken, kept or read."""
+
+
+class Damaged(SnapshotError):
+    """A snapshot's bytes are not what Consul wrote: cut off, changed, or something else altogether."""
+
+
+class Busy(SnapshotError):
+    """Another process is taking a snapshot into the same directory at this moment."""
+
+    kind = Kind.RETRY
+    exit_code = 75

@@ -1,4 +1,4 @@
-"""Taking, verifying, reading, keeping and restoring snapshots.
+"""Snapshot files: taking, verifying, reading and keeping them.
 
-Stands empty until the issue on snapshots fills it. May import core, settings and log; never speaks to a store itself.
+May import core, settings and log; never speaks to a store itself: what a store streams is handed in.
 """

@@ -1,0 +1,1 @@
+"""What a Consul snapshot holds, and which snapshots are kept: bytes and dates in, values out."""
