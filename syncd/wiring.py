@@ -13,6 +13,7 @@ import msgspec
 from syncd.core.catalog import parse_grant
 from syncd.core.event import Event
 from syncd.core.lease import Holder
+from syncd.core.snapshots.retention import Policy
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.applier import Applier
 from syncd.daemon.backlog import Backlog
@@ -28,6 +29,7 @@ from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
 from syncd.daemon.service import Service
+from syncd.daemon.snapshot import Snapshots
 from syncd.daemon.state import State
 from syncd.daemon.status import Status
 from syncd.daemon.supervisor import Daemon
@@ -40,6 +42,7 @@ from syncd.fanout.stream import Streams
 from syncd.fanout.webhook.webhooks import Webhooks
 from syncd.git.source import Source
 from syncd.settings import Settings
+from syncd.snapshots.folder import Folder
 from syncd.store.endpoint import Endpoint, resolve_endpoint
 from syncd.store.store import Store
 
@@ -254,6 +257,34 @@ def endpoint_of(settings: Settings, environment: Mapping[str, str], address: str
         token_file=str(token_file) if token_file else None,
         datacenter=settings.store.datacenter,
     )
+
+
+def snapshot_endpoint(settings: Settings, environment: Mapping[str, str]) -> Endpoint:
+    """Resolve the store's address with the credentials that a snapshot needs; never with the daemon's own token."""
+    token_file = settings.snapshots.token_file
+    return resolve_endpoint(
+        environment,
+        address=settings.store.address,
+        token_file=str(token_file) if token_file else None,
+        setting="snapshots.token_file",
+        datacenter=settings.store.datacenter,
+    )
+
+
+@asynccontextmanager
+async def open_snapshots(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Snapshots]:
+    """Make what takes snapshots; its connection to the store is open until the end of the block."""
+    wanted = settings.snapshots
+    policy = Policy(wanted.keep_last, wanted.keep_daily, wanted.keep_weekly, wanted.keep_monthly)
+    async with Store(snapshot_endpoint(settings, environment), settings.store.prefix) as store:
+        yield Snapshots(
+            store,
+            Folder(wanted.directory),
+            policy,
+            prefix=settings.store.prefix,
+            after=wanted.after,
+            environment=environment,
+        )
 
 
 def boot_time() -> float:

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     LazyCommand("resume", "syncd.cli.pause:resume", "Lift a pause."),
     LazyCommand("explain", "syncd.cli.explain:explain", "Say where a key comes from and how it stands."),
     LazyCommand("import", "syncd.cli.import_:import_", "Write a tree for what stands in the store."),
+    LazyCommand("snapshot", "syncd.cli.snapshot:snapshot", "Save the whole store, verified; look into what was saved."),
     LazyCommand("store", "syncd.cli.store:store", "Run the embedded store, which speaks Consul's HTTP API."),
     LazyCommand("validate", "syncd.cli.validate:validate", "Check that the tree at a commit is valid."),
     LazyCommand("render", "syncd.cli.render:render", "Print the keys and values that a commit yields."),

@@ -37,7 +37,7 @@ class CommandSender:
 
 async def execute(name: str, target: Command, message: Message, environment: Mapping[str, str]) -> Result:
     """Run a subscriber's program once for a message."""
-    variables = dict(_passed(environment)) | _told(name, message)
+    variables = dict(passed(environment)) | _told(name, message)
     ended = await run(target.argv, stdin=message.body, environment=variables, limit=target.timeout)
     if ended.output:
         level = "warning" if ended.fault else "debug"
@@ -61,7 +61,7 @@ class _Event(msgspec.Struct):
     data: _Content
 
 
-def _passed(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def passed(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Pass on what programs need to run at all: never a token, nor what belongs to the daemon."""
     return ((name, value) for name, value in environment.items() if name in _PASSED or name.startswith("LC_"))
 

@@ -3,7 +3,7 @@
 import sys
 from typing import Final
 
-from syncd.settings.model import CATALOGUE, LATER_SECTIONS, SECTIONS, Setting, variable_of
+from syncd.settings.model import CATALOGUE, SECTIONS, Setting, variable_of
 from syncd.settings.subscribers import FIELDS, SECTION
 
 _HEAD: Final = """\
@@ -54,8 +54,7 @@ _COLUMNS: Final = ("| Setting | Value | Default | Flag, variable | What, *why* |
 def page() -> str:
     """Write the whole page."""
     sections = "\n".join(_section(section) for section in ("", *SECTIONS))
-    later = ", ".join(f"`[{section}]`" for section in LATER_SECTIONS)
-    return f"{_HEAD}\n{sections}\n{_subscribers()}\nOf later versions, and refused by this one: {later}.\n"
+    return f"{_HEAD}\n{sections}\n{_subscribers()}"
 
 
 def _subscribers() -> str:

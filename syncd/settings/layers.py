@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from syncd.core.subscriber import Subscriber
-from syncd.settings.model import CATALOGUE, LATER_SECTIONS, SECTIONS, variable_of
+from syncd.settings.model import CATALOGUE, SECTIONS, variable_of
 from syncd.settings.subscribers import SECTION, read_subscribers
 from syncd.settings.toml import TomlFile
 
@@ -60,7 +60,8 @@ def from_environment(environment: Mapping[str, str], base: Path) -> Layer:
             if text:
                 given[name] = Given(text, variable, variable, base, True)
         elif _is_ours(variable):
-            problems.append(f"{variable}: {_unknown_variable(variable)}")
+            suggestion = _suggest(variable, [*_VARIABLES, CONFIG_VARIABLE], "_")
+            problems.append(f"{variable}: there is no such setting{suggestion}")
     return Layer(given, tuple(problems))
 
 
@@ -75,7 +76,7 @@ def from_file(file: TomlFile) -> Layer:
         elif name in SECTIONS:
             problems.append(f"{place}: {name} must be a section: write [{name}]")
         else:
-            problems.append(f"{place}: {_unknown_name(name)}")
+            problems.append(f"{place}: there is no setting {name}{_suggest(name, list(CATALOGUE), '.')}")
     subscribers, more = read_subscribers(file)
     return Layer(given, (*problems, *more), subscribers)
 
@@ -90,19 +91,6 @@ def _flat(content: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _is_ours(variable: str) -> bool:
     return variable.startswith("SYNCD_") and variable != CONFIG_VARIABLE and not variable.startswith(_OTHERS)
-
-
-def _unknown_variable(variable: str) -> str:
-    section = variable.removeprefix("SYNCD_").partition("_")[0].lower()
-    if section in LATER_SECTIONS:
-        return f"{section} is not offered by this version yet"
-    return "there is no such setting" + _suggest(variable, [*_VARIABLES, CONFIG_VARIABLE], "_")
-
-
-def _unknown_name(name: str) -> str:
-    if name in LATER_SECTIONS:
-        return f"[{name}] is not offered by this version yet"
-    return f"there is no setting {name}" + _suggest(name, list(CATALOGUE), ".")
 
 
 def _suggest(name: str, known: Iterable[str], separator: str) -> str:

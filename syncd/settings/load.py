@@ -118,6 +118,7 @@ def _derive(
     except ValueError as error:
         problems.append(f"state_directory: {error}")
         return
+    values.setdefault("snapshots.directory", values["state_directory"] / "snapshots")
     runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
     values.setdefault("http.socket", (Path(runtime) if runtime else values["state_directory"]) / "syncd.sock")
 

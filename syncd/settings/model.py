@@ -239,6 +239,76 @@ class CatalogSettings(msgspec.Struct, frozen=True):
     ]
 
 
+class SnapshotSettings(msgspec.Struct, frozen=True):
+    """``[snapshots]``: saving the whole store, and what is kept of it."""
+
+    directory: Annotated[
+        Path,
+        Setting(
+            type=File("folder"),
+            says="Where snapshots are kept. They hold every key and token of the cluster: let nobody else read them.",
+            why="It is private and needs nothing; a disk of its own is better.",
+            otherwise="snapshots in the state directory",
+            flag="--directory",
+        ),
+    ]
+    token_file: Annotated[
+        Path | None,
+        Setting(
+            type=File("file"),
+            says="The file that holds the management token which Consul asks for before it gives a snapshot.",
+            why="Its own, so that store.token_file needs no more than its prefix; that one is never used here.",
+            otherwise="what CONSUL_* says, else no token",
+            flag="--token-file",
+        ),
+    ]
+    keep_last: Annotated[
+        int,
+        Setting(
+            type=Whole(1, 10_000),
+            says="How many of the newest snapshots are kept, whatever their dates.",
+            why="Those taken by hand before a risky change.",
+            default=3,
+        ),
+    ]
+    keep_daily: Annotated[
+        int,
+        Setting(
+            type=Whole(0, 10_000),
+            says="For how many days that have snapshots the newest is kept.",
+            why="Most mistakes are noticed within a week.",
+            default=7,
+        ),
+    ]
+    keep_weekly: Annotated[
+        int,
+        Setting(
+            type=Whole(0, 10_000),
+            says="The same for weeks, which begin on Monday.",
+            why="About a month.",
+            default=5,
+        ),
+    ]
+    keep_monthly: Annotated[
+        int,
+        Setting(
+            type=Whole(0, 10_000),
+            says="The same for months.",
+            why="A year; with the others at most 27 files.",
+            default=12,
+        ),
+    ]
+    after: Annotated[
+        tuple[str, ...],
+        Setting(
+            type=Texts("program and arguments"),
+            says="The program that is run after each success, with the snapshot's path as its last argument.",
+            why="To copy it off this machine. No shell. If it fails, so does the run, and nothing is removed.",
+            default=[],
+        ),
+    ]
+
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
 
@@ -279,6 +349,7 @@ class Settings(msgspec.Struct, frozen=True):
     store: StoreSettings
     http: HttpSettings
     catalog: CatalogSettings
+    snapshots: SnapshotSettings
     log: LogSettings
     state_directory: Annotated[
         Path,
@@ -311,10 +382,9 @@ SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "store": StoreSettings,
     "http": HttpSettings,
     "catalog": CatalogSettings,
+    "snapshots": SnapshotSettings,
     "log": LogSettings,
 }
-LATER_SECTIONS: Final = ("snapshots",)
-"""Sections that later versions offer: refused by name, so that nobody thinks that they work."""
 
 
 def _documented(prefix: str, struct: type[msgspec.Struct]) -> Iterator[tuple[str, Setting]]:

@@ -88,9 +88,12 @@ def resolve_endpoint(
     *,
     address: str | None = None,
     token_file: str | None = None,
+    setting: str = "store.token_file (--token-file)",
     datacenter: str | None = None,
 ) -> Endpoint:
     """Read ``CONSUL_*``; ``address`` and ``token_file`` (a setting or a flag) come before it.
+
+    ``setting`` names the setting that ``token_file`` comes from.
 
     SettingsError holds every bad value with the variable that holds it.
     """
@@ -100,7 +103,7 @@ def resolve_endpoint(
     endpoint = Endpoint(
         place,
         is_default=not address and not environment.get("CONSUL_HTTP_ADDR"),
-        token=reading.token(token_file),
+        token=reading.token(token_file, setting),
         authorization=_basic(environment.get("CONSUL_HTTP_AUTH", "")),
         tls=tls,
         server_name=environment.get("CONSUL_TLS_SERVER_NAME", ""),
@@ -126,9 +129,9 @@ class _Reading:
         use_tls = self._flag("CONSUL_HTTP_SSL", default=False)
         return self._try(name, lambda: parse_address(text, use_tls=use_tls), Address())
 
-    def token(self, given: str | None) -> Token:
+    def token(self, given: str | None, setting: str) -> Token:
         none: Token = NoToken()
-        name = "store.token_file (--token-file)" if given else "CONSUL_HTTP_TOKEN_FILE"
+        name = setting if given else "CONSUL_HTTP_TOKEN_FILE"
         path = given or self._environment.get(name)
         if path:
             return self._try(f"{name}: {path}", lambda: FileToken(Path(path)), none)

@@ -1,6 +1,7 @@
 """The store as the rest of syncd sees it: reads, transactions, watches, sessions, on keys relative to a prefix."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Self
 
 import msgspec
@@ -29,6 +30,7 @@ from syncd.store.endpoint import Endpoint
 from syncd.store.faults import UNKNOWN_HINT, AclsOff, refused
 from syncd.store.listing import Gathering
 from syncd.store.pieces import Pieces
+from syncd.store.snapshot import open_snapshot
 from syncd.store.transport import PATIENCE, Client, Params
 
 _CONSISTENT: Final = (("consistent", ""),)
@@ -167,6 +169,12 @@ class Store:
         if version.endswith(_EMBEDDED):
             return f"syncd's embedded store at {self._endpoint}"
         return " ".join(("Consul", *version.split(), "at", str(self._endpoint)))
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Stream the whole store, other prefixes, ACLs and catalog included, as Consul's own snapshot."""
+        async with open_snapshot(self._client.http, self._patience, str(self._endpoint)) as pieces:
+            yield pieces
 
     # -- writes
 

@@ -1,5 +1,6 @@
 """What syncd writes beside each snapshot that it took, and how the files are named."""
 
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -18,14 +19,14 @@ PIN: Final = ".pin"
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What was verified when the file ``file`` was taken.
 
-    ``taken`` is in seconds since 1970, ``date`` the local date (``2026-11-26``) that the snapshot stands for.
+    ``taken`` is in seconds since 1970, ``date`` is the local date that the snapshot stands for.
     ``sha256`` and ``size`` are the file's; a file that differs is not the one that was verified.
     """
 
     format: int = FORMAT
     file: str
     taken: int
-    date: str
+    date: date
     size: int
     sha256: str
     prefix: str
@@ -51,9 +52,9 @@ def decode(text: bytes) -> Manifest:
         raise SnapshotError(f"the manifest is damaged: {error}") from None
 
 
-def file_name(date: str, contents: Contents, number: int = 1) -> str:
+def file_name(day: date, contents: Contents, number: int = 1) -> str:
     """Name a snapshot: ``consul-20261126-1570-4f2a9c1.snap``; ``number`` tells files apart that would be one."""
-    parts = ["consul", date.replace("-", ""), str(contents.index)]
+    parts = ["consul", f"{day:%Y%m%d}", str(contents.index)]
     parts += [contents.commit[:7]] if contents.commit else []
     parts += [str(number)] if number > 1 else []
     return "-".join(parts) + SNAPSHOT

@@ -112,7 +112,7 @@ reconcile = "5s"
 worktree = "yes"
 path = "a/../b"
 [snapshots]
-directory = "/backup"
+keep_last = 0
 """
     found = problems(loaded, toml, flags={"log.level": "loud"}, SYNCD_STORE_PARALLEL="many", SYNCD_PREFIX="x")
     assert sorted(found) == sorted(
@@ -128,7 +128,7 @@ directory = "/backup"
             "syncd.toml:8:1: store.reconcile: must be 10s to 24h, not 5s",
             "syncd.toml:10:1: source.worktree: must be true or false (without quotes), not 'yes'",
             "syncd.toml:11:1: source.path: 'a/../b' holds the segment '..'",
-            "syncd.toml:12:2: [snapshots] is not offered by this version yet",
+            "syncd.toml:13:1: snapshots.keep_last: must be 1 to 10000, not 0",
         )
     )
 
@@ -156,7 +156,8 @@ directory = "/backup"
         ('store.prefix = "x/"', "1:1: store.prefix: 'x/' must not"),
         ('prefix = "x"', "1:1: there is no setting prefix (did you mean store.prefix?)"),
         ("[store]\nbranch = 1", "2:1: there is no setting store.branch (did you mean source.branch?)"),
-        ("[snapshots]\nat = 1", "1:2: [snapshots] is not offered by this version yet"),
+        ("[snapshots]\nat = 1", "2:1: there is no setting snapshots.at"),
+        ("[snapshot]\nkeep_last = 1", "1:2: there is no setting snapshot"),
         ('[store]\nprefix = "a"\nprefix = "b"', " Cannot overwrite a value (at end of document)"),
         ("[store\n", "1:7: Expected ']' at the end of a table declaration"),
         ('[store]\nprefix = "a"\nprefix = "b"\n', "3:13: Cannot overwrite a value"),
@@ -206,10 +207,10 @@ def test_a_switch_in_a_variable_is_a_word(loaded: Load) -> None:
     assert found == ("SYNCD_SOURCE_WORKTREE: must be true or false, not '1'",)
 
 
-def test_a_section_of_a_later_version_is_refused_in_variables_too(loaded: Load) -> None:
-    assert problems(loaded, SYNCD_SNAPSHOTS_AT="1") == (
-        "SYNCD_SNAPSHOTS_AT: snapshots is not offered by this version yet",
-    )
+def test_snapshots_are_kept_in_the_state_directory_unless_told_otherwise(loaded: Load, tmp_path: Path) -> None:
+    settings = loaded(SYNCD_STATE_DIRECTORY="state")
+    assert settings.snapshots.directory == tmp_path / "state/snapshots"
+    assert loaded(SYNCD_SNAPSHOTS_DIRECTORY="/backup").snapshots.directory == Path("/backup")
 
 
 def test_variables_that_kubernetes_sets_are_not_ours(loaded: Load) -> None:
@@ -247,12 +248,13 @@ def test_a_flag_beats_consuls_variable(loaded: Load) -> None:
 
 def test_every_setting_has_a_variable(loaded: Load) -> None:
     samples = {"true or false": "true", "folder": "/x", "file": "/x", "text": "x", "folder inside the repository": "x"}
-    lists = {"http.hosts": "a,b", "catalog.values": "a:b"}
+    lists = {"http.hosts": "a,b", "catalog.values": "a:b", "snapshots.after": "a,b"}
     for name, setting in CATALOGUE.items():
         text = samples.get(setting.type.describe) or {"store.prefix": "x", "log.level": "debug"}.get(name)
         text = text or {"log.format": "json", "store.parallel": "2"}.get(name, "20s")
+        text = "2" if name.startswith("snapshots.keep") else text
         text = {"http.listen": "[::1]:80", **lists}.get(name, text)
         settings = loaded(**{variable_of(name): text})
         assert settings.origin(name) == variable_of(name)
-        shown = {"http.hosts": '["a", "b"]', "catalog.values": '["a:b"]'}.get(name, text)
+        shown = '["' + text.replace(",", '", "') + '"]' if name in lists else text
         assert setting.type.show(settings.value(name)) == shown

@@ -1,5 +1,7 @@
 """Manifests and names of files."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,11 +11,12 @@ from syncd.core.errors import SnapshotError
 from syncd.core.snapshots.census import Contents, Kind
 from syncd.core.snapshots.manifest import Manifest, decode, encode, file_name
 
+DAY = date(2026, 11, 26)
 CONTENTS = Contents(
     index=1570, term=2, state_bytes=9, records=1, keys=1, nodes=0, services=0, checks=0, kinds={"KVS": Kind(1, 8)}
 )
 MANIFEST = Manifest(
-    file="consul-20261126-1570.snap", taken=1, date="2026-11-26", size=3, sha256="00", prefix="app", contents=CONTENTS
+    file="consul-20261126-1570.snap", taken=1, date=DAY, size=3, sha256="00", prefix="app", contents=CONTENTS
 )
 
 
@@ -25,9 +28,9 @@ def test_a_manifest_reads_back_as_it_was(manifest: Manifest) -> None:
 
 def test_the_name_says_date_index_and_commit() -> None:
     commit = replace(CONTENTS, commit="4f2a9c1d" * 5)
-    assert file_name("2026-11-26", commit) == "consul-20261126-1570-4f2a9c1.snap"
-    assert file_name("2026-11-26", CONTENTS) == "consul-20261126-1570.snap"
-    assert file_name("2026-11-26", commit, 2) == "consul-20261126-1570-4f2a9c1-2.snap"
+    assert file_name(DAY, commit) == "consul-20261126-1570-4f2a9c1.snap"
+    assert file_name(DAY, CONTENTS) == "consul-20261126-1570.snap"
+    assert file_name(DAY, commit, 2) == "consul-20261126-1570-4f2a9c1-2.snap"
 
 
 @pytest.mark.parametrize(

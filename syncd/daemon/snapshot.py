@@ -1,0 +1,88 @@
+"""Taking a snapshot, from the store to what is kept: the one way, whoever asks for it."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from syncd.core.errors import SnapshotError
+from syncd.core.snapshots.manifest import Manifest
+from syncd.core.snapshots.retention import Policy
+from syncd.fanout.command import passed
+from syncd.fanout.program import run
+from syncd.log import get_logger
+from syncd.snapshots.folder import Folder
+from syncd.snapshots.keeping import sweep
+from syncd.snapshots.taking import Progress, Taken, take
+from syncd.store.store import Store
+
+log = get_logger(__name__)
+
+AFTER_SECONDS: Final = 3600.0
+"""How long the program that copies a snapshot elsewhere may take."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A snapshot that was taken, and what retention did afterwards."""
+
+    path: Path
+    manifest: Manifest
+    removed: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+class Snapshots:
+    """Takes snapshots of one store into one folder. ``prefix`` is where syncd's control record stands."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Folder,
+        policy: Policy,
+        *,
+        prefix: str,
+        after: Sequence[str],
+        environment: Mapping[str, str],
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._policy = policy
+        self._prefix = prefix
+        self._after = after
+        self._environment = environment
+
+    async def take(self, now: float, progress: Progress) -> Outcome:
+        """Take one, verified; only when that and the program after it have succeeded, delete what is not kept.
+
+        ``now`` is in seconds since 1970. Raises Busy while another process takes one into the same folder.
+        """
+        with self._folder.locked():
+            day = date(*time.localtime(now)[:3])
+            async with self._store.snapshot() as pieces:
+                taken = await take(
+                    self._folder, pieces, prefix=self._prefix, taken=int(now), day=day, progress=progress
+                )
+            await self._tell(taken)
+            swept = await asyncio.to_thread(sweep, self._folder, self._policy, taken.path)
+        for name in swept.damaged:
+            log.warning("a snapshot is damaged, and counts for nothing", file=str(self._folder.path / name))
+        return Outcome(taken.path, taken.manifest, swept.removed, swept.damaged)
+
+    async def _tell(self, taken: Taken) -> None:
+        """Run the program that is to have the file."""
+        if not self._after:
+            return
+        variables = dict(passed(self._environment))
+        path = str(taken.path.resolve())
+        ended = await run([*self._after, path], stdin=b"", environment=variables, limit=AFTER_SECONDS)
+        if ended.fault:
+            printed = f": {ended.output.strip()}" if ended.output.strip() else ""
+            raise SnapshotError(
+                f"the snapshot is good, but {self._after[0]} failed after it: {ended.fault}{printed}",
+                where=path,
+                hint="see to snapshots.after; until it succeeds, no old snapshot is removed",
+            )

@@ -1,0 +1,48 @@
+"""Keeping snapshots: those that retention has no use for are deleted, and damage is found."""
+
+from pathlib import Path
+
+import msgspec
+
+from syncd.core.errors import SnapshotError
+from syncd.core.snapshots.manifest import Manifest
+from syncd.core.snapshots.retention import Dated, Policy, kept
+from syncd.snapshots.folder import Folder, Kept
+from syncd.snapshots.reading import file_hash
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """What was deleted, and what is not what was taken: that counts for nothing, and is left for a person to see."""
+
+    removed: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+def sweep(folder: Folder, policy: Policy, newest: Path) -> Swept:
+    """Delete what the policy does not keep; call it with the folder locked, right after ``newest`` was taken.
+
+    Every file is read and compared with its manifest first. Foreign and damaged ones are never deleted.
+    """
+    present = folder.snapshots()
+    sound = {each.name: each for each in present if intact(each)}
+    staying = kept((_dated(each) for each in sound.values()), policy)
+    removed = [each for each in sound.values() if each.name not in staying and each.name != newest.name]
+    for each in removed:
+        folder.remove(each)
+    if removed:
+        folder.sync()
+    damaged = (each.name for each in present if each.name not in sound and (each.manifest or each.fault))
+    return Swept(tuple(each.name for each in removed), tuple(damaged))
+
+
+def intact(each: Kept) -> bool:
+    """Read a file's bytes: are they those that were verified when it was taken?"""
+    try:
+        return each.manifest is not None and file_hash(each.path) == each.manifest.sha256
+    except SnapshotError:  # it cannot even be read
+        return False
+
+
+def _dated(each: Kept) -> Dated:
+    assert isinstance(each.manifest, Manifest)
+    return Dated(each.name, each.manifest.date, each.manifest.taken, each.pinned)
