@@ -10,7 +10,7 @@ from syncd.cli.options import output_option, with_settings
 from syncd.cli.output import print_json, print_table
 from syncd.cli.progress import progress_bar
 from syncd.cli.running import run
-from syncd.cli.snapshot_text import count_of_bytes, kept_json, taken_lines
+from syncd.cli.snapshot_text import count_of_bytes, kept_json, taken_json, taken_lines
 from syncd.settings import Settings
 from syncd.snapshots.folder import Folder, Kept
 
@@ -31,7 +31,7 @@ def take(settings: Settings, output: str) -> None:
     """
     outcome = run(_take(settings))
     if output == "json":
-        print_json(outcome)
+        print_json(taken_json(outcome.path, outcome.manifest, outcome.removed, outcome.damaged))
     else:
         for line in taken_lines(outcome.path, outcome.manifest, outcome.removed):
             click.echo(line)

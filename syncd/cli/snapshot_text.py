@@ -37,6 +37,12 @@ def taken_lines(path: Path, manifest: Manifest, removed: Sequence[str]) -> Itera
         yield f"removed {', '.join(removed)}"
 
 
+def taken_json(path: Path, manifest: Manifest, removed: Sequence[str], damaged: Sequence[str]) -> dict[str, object]:
+    """Describe a snapshot that was taken for machines."""
+    told: dict[str, object] = msgspec.to_builtins(manifest)
+    return {"file": str(path), "manifest": told, "removed": removed, "damaged": damaged}
+
+
 def inspected_lines(path: Path, contents: Contents, kept: Kept, stream: TextIO) -> Iterator[str]:
     """Write what a snapshot holds."""
     yield paint(printable(path.name), stream, bold=True)
