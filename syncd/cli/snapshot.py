@@ -6,6 +6,9 @@ from syncd.cli.lazy import LazyCommand, LazyGroup
 
 _TAKING: Final = "syncd.cli.snapshot_taking"
 _READING: Final = "syncd.cli.snapshot_reading"
+_KEYS: Final = "syncd.cli.snapshot_keys"
+PLACE: Final = ("source.repository", "store.prefix", "state_directory", "snapshots.directory")
+"""The settings that say where snapshots are."""
 
 snapshot = LazyGroup(
     "snapshot",
@@ -21,8 +24,8 @@ snapshot = LazyGroup(
         LazyCommand("unpin", f"{_TAKING}:unpin", "Let a pinned snapshot go when its time has come."),
         LazyCommand("verify", f"{_READING}:verify", "Read every byte of snapshots, and say whether they are sound."),
         LazyCommand("inspect", f"{_READING}:inspect", "Say what a snapshot holds."),
-        LazyCommand("show", f"{_READING}:show", "Print the value of one key in a snapshot."),
-        LazyCommand("extract", f"{_READING}:extract", "Bring keys out of a snapshot, as an export or as a tree."),
+        LazyCommand("show", f"{_KEYS}:show", "Print the value of one key in a snapshot."),
+        LazyCommand("extract", f"{_KEYS}:extract", "Bring keys out of a snapshot, as an export or as a tree."),
         LazyCommand("diff", f"{_READING}:diff", "Compare the keys of two snapshots."),
     ],
 )

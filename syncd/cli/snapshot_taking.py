@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,14 +10,13 @@ from syncd.cli.options import output_option, with_settings
 from syncd.cli.output import print_json, print_table
 from syncd.cli.progress import progress_bar
 from syncd.cli.running import run
+from syncd.cli.snapshot import PLACE
 from syncd.cli.snapshot_text import count_of_bytes, kept_json, taken_json, taken_lines
 from syncd.settings import Settings
 from syncd.snapshots.folder import Folder, Kept
 
 if TYPE_CHECKING:
     from syncd.daemon.snapshot import Outcome
-
-PLACE: Final = ("source.repository", "store.prefix", "state_directory", "snapshots.directory")
 
 
 @click.command

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from syncd.core.errors import Busy, SnapshotError
+from syncd.core.errors import Busy, Damaged, SnapshotError
 from syncd.core.snapshots.manifest import MANIFEST, PIN, SNAPSHOT, Manifest, decode
 
 _LOCK: Final = ".syncd-lock"
@@ -56,7 +56,7 @@ class Folder:
         Sizes are compared with the manifests, bytes are not read. A directory that is not there is empty.
         """
         with self._errors():
-            found = [look(Path(entry)) for entry in self._scan() if entry.name.endswith(SNAPSHOT)]
+            found = [_look(Path(entry)) for entry in self._scan() if entry.name.endswith(SNAPSHOT)]
         return sorted(found, key=lambda each: (each.taken, each.name))
 
     @contextmanager
@@ -146,7 +146,23 @@ def _lock(descriptor: int, where: str) -> None:
 
 
 def look(path: Path) -> Kept:
-    """See what a file is said to be, without reading it; raise OSError if it is not there."""
+    """See what a file is said to be, without reading it; raise Damaged where it is plainly not that any more."""
+    try:
+        kept = _look(path)
+    except OSError as error:
+        raise SnapshotError(f"the snapshot cannot be read: {error.strerror}", where=str(path)) from None
+    if kept.fault:
+        raise changed(path, kept.fault)
+    return kept
+
+
+def changed(path: Path, fault: str = "its bytes are not those that were taken") -> Damaged:
+    """Say that a file is no longer what was taken."""
+    hint = "somebody has changed or replaced it; syncd snapshot verify finds the sound ones"
+    return Damaged(fault, where=str(path), hint=hint)
+
+
+def _look(path: Path) -> Kept:
     size, modified = path.stat().st_size, path.stat().st_mtime
     pinned = beside(path, PIN).exists()
     manifest, fault = _read(beside(path, MANIFEST))

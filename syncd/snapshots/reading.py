@@ -18,7 +18,7 @@ from syncd.core.snapshots.census import Census, Contents
 from syncd.core.snapshots.kinds import KV
 from syncd.core.snapshots.records import Entry, Record, Records, entry_of, key_of
 
-_CHUNK: Final = 128 * 1024
+_CHUNK: Final = 256 * 1024
 _HINT: Final = "it cannot be trusted; nothing was changed. syncd snapshot verify finds those that can"
 
 
@@ -48,7 +48,8 @@ def find(path: Path, key: str, *, proved: bool) -> Entry | None:
     """Return one key; a file that is ``proved`` by its hash is read no further than to that key."""
     name, found = key.encode(errors="surrogateescape"), None
     for record in Reading(path):
-        if record.kind == KV and key_of(record) == name:
+        # Spelled out: a call for each of 100,000 records is half of what the rest takes.
+        if record.kind == KV and isinstance(record.value, dict) and record.value.get(b"Key") == name:
             found = entry_of(record)
             if proved:
                 break

@@ -11,6 +11,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 UNITS: Final = (ROOT / "systemd/syncd.service", ROOT / "systemd/syncd@.service")
+SNAPSHOT: Final = ROOT / "systemd/syncd-snapshot.service"
 INSTALLED: Final = "/opt/syncd/bin/syncd"
 MOST_EXPOSED: Final = 15  # tenths; 0 is a service that may do nothing, 100 one that may do everything
 
@@ -31,14 +32,15 @@ def analyze(*words: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=UNITS, ids=lambda unit: unit.name)
+@pytest.fixture(params=[*UNITS, SNAPSHOT], ids=lambda unit: unit.name)
 def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A unit as it is installed, but for the folder of the program, with its commented lines in force."""
     program = tmp_path / "syncd"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     source: Path = request.param
-    text = source.read_text().replace(INSTALLED, str(program)).replace("#LoadCredential", "LoadCredential")
+    text = source.read_text().replace(INSTALLED, str(program))
+    text = text.replace("#LoadCredential", "LoadCredential").replace("#Environment", "Environment")
     assert str(program) in text
     unit = tmp_path / source.name
     unit.write_text(text)
@@ -84,3 +86,19 @@ def test_it_is_restarted_ended_and_kept_private_as_promised(unit: Path) -> None:
         "LimitCORE=0",
     ):
         assert line in lines
+
+
+def test_the_snapshot_s_unit_is_as_closed_and_has_a_user_and_a_token_of_its_own() -> None:
+    plain, snapshot = (unit.read_text().splitlines() for unit in (UNITS[0], SNAPSHOT))
+    hardening = plain[plain.index("CapabilityBoundingSet=") : plain.index("[Install]")]
+    assert set(hardening) - set(snapshot) == {"ProtectHome=read-only"}, "it reads no repository"
+    assert "ProtectHome=yes" in snapshot
+    for line in (
+        "Type=oneshot",
+        "ExecStart=/opt/syncd/bin/syncd snapshot take",
+        "DynamicUser=yes",
+        "StateDirectory=syncd-snapshot",
+        "#LoadCredential=token:/etc/syncd/snapshot-token",
+        "#Environment=SYNCD_SNAPSHOTS_TOKEN_FILE=%d/token",
+    ):
+        assert line in snapshot

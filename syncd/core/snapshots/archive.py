@@ -22,7 +22,7 @@ META: Final = "meta.json"
 SUMS: Final = "SHA256SUMS"
 _SMALL: Final = 1 << 20
 """What the two small files may take; Raft's meta.json is a few hundred bytes and grows with the servers."""
-_PIECE: Final = 1 << 18
+PIECE: Final = 1 << 20
 """Bytes inflated at once: a thousandth of them may have come in."""
 _GZIP: Final = 31  # zlib's number for a gzip header and trailer, both checked
 _LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
@@ -90,12 +90,12 @@ class Archive:
                     raise Damaged("bytes follow the end of the gzip stream")
                 return
             try:
-                plain = self._gzip.decompress(data, _PIECE)
+                plain = self._gzip.decompress(data, PIECE)
             except zlib.error as error:
                 raise Damaged(f"it is not what gzip wrote: {error}") from None
             data = self._gzip.unused_data or self._gzip.unconsumed_tail
             yield plain
-            if not data and len(plain) < _PIECE:
+            if not data and len(plain) < PIECE:
                 return
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.errors import Damaged
-from syncd.core.snapshots.archive import Archive, Meta
+from syncd.core.snapshots.archive import PIECE, Archive, Meta
 from tests.support.snapshots import INDEX, archive, kv, meta, packed, snapshot, state, sums, tar
 
 STATE: Final = state([kv(f"k{number}", random.Random(number).randbytes(40)) for number in range(30)])
@@ -40,7 +40,7 @@ def test_what_is_squeezed_a_thousandfold_comes_out_in_small_pieces() -> None:
     large = state([kv("zeros", bytes(8 << 20))])
     pieces = [len(piece) for piece in Archive().feed(archive(large))]
     assert sum(pieces) == len(large)
-    assert max(pieces) <= 1 << 18
+    assert max(pieces) <= PIECE
 
 
 def test_cut_off_anywhere_it_is_refused() -> None:
@@ -108,9 +108,9 @@ def test_a_link_in_place_of_a_file_is_refused() -> None:
 
 
 def test_output_that_ends_on_a_full_piece_is_complete() -> None:
-    content = state([kv("k", bytes(1 << 18))])
+    content = state([kv("k", bytes(PIECE))])
     padded = tar([("meta.json", meta(len(content))), ("state.bin", content)], end=b"")
-    filler = -(len(padded) + 512) % (1 << 18) - 1024
+    filler = -(len(padded) + 512) % (PIECE) - 1024
     entries = [("meta.json", meta(len(content))), ("state.bin", content), ("SHA256SUMS", bytes(filler))]
     reading = Archive()
     assert b"".join(reading.feed(packed(tar(entries)))) == content
