@@ -8,8 +8,8 @@ from typing import Final, TextIO
 import msgspec
 
 from syncd.cli.output import json_value, paint
-from syncd.cli.plan_text import SIGNS, value_lines
-from syncd.core.saved import SavedValue, saved_value
+from syncd.cli.plan_text import change_lines
+from syncd.core.saved import SavedChange, SavedValue, saved_value
 from syncd.core.snapshots.census import Contents
 from syncd.core.snapshots.comparing import Changed, Comparison, Side
 from syncd.core.snapshots.manifest import Manifest
@@ -100,9 +100,9 @@ def kept_json(kept: Kept) -> dict[str, object]:
 def compared_lines(found: Comparison, stream: TextIO) -> Iterator[str]:
     """Write what differs, as a plan does; a value that was not asked for by its size and hash."""
     for change in found.changes:
-        sign, colour = SIGNS[change.operation]
-        head = paint(f"{sign} {change.operation:<8} {printable(change.key)}", stream, fg=colour)
-        yield from value_lines(head, _value(change.old), _value(change.new), _notes(change), stream)
+        # A key in a snapshot has no place in git; in its stead stands what of the key is no value.
+        told = SavedChange(change.operation, change.key, 0, _value(change.old), _value(change.new), at=_flags(change))
+        yield from change_lines(told, stream)
     sums = [f"{number:,} {_DONE[name]}" for name, number in counts(found).items() if number]
     yield f"Compared: {', '.join([*sums, f'{found.same:,} the same'])}."
 
@@ -130,9 +130,10 @@ def _value(side: Side | None) -> SavedValue | None:
     return saved_value(side.value, secret=False)
 
 
-def _notes(change: Changed) -> Iterator[str]:
+def _flags(change: Changed) -> str | None:
     if change.old and change.new and change.old.flags != change.new.flags:
-        yield f"(flags {change.old.flags} → {change.new.flags})"
+        return f"flags {change.old.flags} → {change.new.flags}"
+    return None
 
 
 def _side_json(side: Side | None) -> dict[str, object] | None:

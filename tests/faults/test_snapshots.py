@@ -61,7 +61,7 @@ def keeper(tmp_path: Path, consul: ConsulAgent, prefix: str) -> Keeper:
     return Keeper(tmp_path, consul.address)
 
 
-# promise 19
+# promise 21
 @needs_strace
 @pytest.mark.parametrize("which", ["the file", "the directory"])
 def test_a_disk_that_fails_to_sync_acknowledges_nothing(keeper: Keeper, which: str) -> None:
@@ -77,7 +77,7 @@ def test_a_disk_that_fails_to_sync_acknowledges_nothing(keeper: Keeper, which: s
     assert len(keeper.list()) == 2
 
 
-# promise 19
+# promise 21
 @needs_strace
 def test_killed_at_any_step_only_whole_snapshots_stand_there(keeper: Keeper) -> None:
     """The steps are the file's fsync, the manifest's rename, the snapshot's rename, the directory's fsync."""
@@ -134,7 +134,7 @@ def test_without_a_store_nothing_is_taken(tmp_path: Path) -> None:
     keeper.cli("verify")
 
 
-# promise 19
+# promise 21
 def test_damage_to_a_kept_one_is_found_and_does_not_count(keeper: Keeper) -> None:
     keeper.cli("take")
     (first,) = keeper.list()

@@ -29,7 +29,7 @@ def test_what_the_policy_does_not_keep_goes_with_its_manifest(folder: Folder, pu
     assert left == {".syncd-lock", *(path.name for path in paths[3:]), *(f"{path.name}.json" for path in paths[3:])}
 
 
-def test_promise_19_pinned_and_foreign_files_stay(folder: Folder, put: Put) -> None:
+def test_promise_21_pinned_and_foreign_files_stay(folder: Folder, put: Put) -> None:
     paths = fill(put, 5)
     folder.pin(paths[0])
     foreign = folder.path / "consul-20200101-1.snap"
@@ -39,7 +39,7 @@ def test_promise_19_pinned_and_foreign_files_stay(folder: Folder, put: Put) -> N
     assert foreign.exists()
 
 
-def test_promise_19_a_damaged_one_is_told_counts_for_nothing_and_stays(folder: Folder, put: Put) -> None:
+def test_promise_21_a_damaged_one_is_told_counts_for_nothing_and_stays(folder: Folder, put: Put) -> None:
     paths = fill(put, 5)
     changed = bytearray(paths[3].read_bytes())
     changed[60] ^= 1
@@ -52,7 +52,7 @@ def test_promise_19_a_damaged_one_is_told_counts_for_nothing_and_stays(folder: F
     assert paths[3].exists()
 
 
-def test_promise_19_what_was_just_taken_stays_though_the_clock_was_set_back(folder: Folder, put: Put) -> None:
+def test_promise_21_what_was_just_taken_stays_though_the_clock_was_set_back(folder: Folder, put: Put) -> None:
     paths = fill(put, 3)
     newest = put(taken=5, day=date(2025, 1, 1)).path
     assert newest.name not in swept(folder, LAST_TWO, newest).removed
