@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from syncd.core.addresses import refusal
-from syncd.core.mapping.globs import pattern_fault
+from syncd.core.mapping.globs import MOST_WILDCARDS, is_costly, pattern_fault
 from syncd.core.subscriber import Filter, Subscriber, Webhook
 from syncd.core.url import parse_url
 
@@ -17,6 +17,7 @@ MATCH: Final = "syncd-match"
 SCHEME: Final = "syncd-scheme"
 GRACE_SECONDS: Final = 30.0
 """A service that is missing so long is forgotten; one that is only registered anew loses nothing it is owed."""
+MOST_PATTERNS: Final = 16
 MOST_SUBSCRIBERS: Final = 1000
 _LONGEST_NAME: Final = 256
 
@@ -138,7 +139,11 @@ def _filter(meta: Mapping[str, str]) -> Filter:
     for prefix in prefixes:
         if prefix.startswith("/"):
             raise ValueError(f"{PREFIX}: {prefix!r} is relative to the store's prefix, without a slash in front")
+    if len(prefixes) + len(patterns) > MOST_PATTERNS:
+        raise ValueError(f"at most {MOST_PATTERNS} prefixes and patterns in {PREFIX} and {MATCH}")
     for pattern in patterns:
+        if is_costly(pattern):
+            raise ValueError(f"{MATCH}: at most {MOST_WILDCARDS} wildcards in a pattern")
         if fault := pattern_fault(pattern):
             raise ValueError(f"{MATCH}: {pattern!r} is {fault}")
     return Filter(prefixes, patterns)

@@ -45,7 +45,8 @@ def _detail(event: Event) -> Detail:
     """Say what is told of the keys: hashes and, where they may be told, values; names alone; or not even those."""
     if len(event.changes) < event.count:
         return "none"
-    return "full" if all(each.old_hash or each.new_hash for each in event.changes) else "keys"
+    told = all(each.new_hash or (each.operation == "delete" and each.old_hash) for each in event.changes)
+    return "full" if told else "keys"
 
 
 def _encode(event: Event, prefix: str, detail: Detail, changes: Iterable[KeyChange]) -> bytes:

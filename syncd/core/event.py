@@ -1,6 +1,6 @@
 """Events: what changed in the store, one for each whole revision or burst of foreign changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -114,12 +114,27 @@ def without_values(event: Event, but: tuple[str, ...] = ()) -> Event:
     return msgspec.structs.replace(event, changes=tuple(bare))
 
 
+def hidden(event: Event, secrets: Container[str]) -> Event:
+    """Hide the values of keys that are secret by now; when the event was written they may not have been."""
+    if not any(change.key in secrets and not change.secret for change in event.changes):
+        return event
+    changes = [
+        msgspec.structs.replace(change, old=None, new=None, secret=True) if change.key in secrets else change
+        for change in event.changes
+    ]
+    return msgspec.structs.replace(event, changes=tuple(changes))
+
+
 def bounded(changes: Sequence[KeyChange]) -> tuple[KeyChange, ...]:
     """Leave out all but the names where everything would be too much to keep."""
-    size = sum(len(change.old or b"") + len(change.new or b"") for change in changes)
-    if len(changes) <= MOST_CHANGES and size <= MOST_BYTES:
+    if len(changes) <= MOST_CHANGES and size_of(changes) <= MOST_BYTES:
         return tuple(changes)
     return tuple([named(change) for change in changes])
+
+
+def size_of(changes: Iterable[KeyChange]) -> int:
+    """Count the bytes of all values."""
+    return sum(len(change.old or b"") + len(change.new or b"") for change in changes)
 
 
 def named(change: KeyChange) -> KeyChange:
@@ -133,6 +148,8 @@ def _joined(first: KeyChange, last: KeyChange) -> KeyChange:
         operation = "create" if first.operation == "create" else "update"
     elif first.operation == "create":
         return last  # what came and went is gone from its last value: from none at all nobody could tell what happened
+    if operation != "delete" and not last.new_hash:  # a bare name: only that it changed is known
+        return KeyChange(last.key, operation)
     return msgspec.structs.replace(
         last,
         operation=operation,

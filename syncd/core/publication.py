@@ -32,8 +32,10 @@ class Sayings(msgspec.Struct, frozen=True):
         return f"{path}:{said.line}:{said.column}"
 
     def hides(self, key: str, entry: Entry) -> bool:
-        """Tell whether a key's value may not be told; what a source wrote that nobody here can ask may be a secret."""
-        said = self.keys.get(key) if self.keys is not None else None
+        """Tell whether a key's value may not be told; where git cannot be asked, anything may be a secret."""
+        if self.keys is None:
+            return True
+        said = self.keys.get(key)
         if said is not None:
             return said.secret
         return is_mark(entry.flags) or would_be_secret(key, self.rules)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from syncd.core.subscriber import Filter
-from syncd.daemon.messages import FULL, Audience, Messages, Wanted
+from syncd.daemon.messages import Audience, Messages, Wanted, event_in, named_state
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
 from syncd.fanout.stream import Stream, Streams, frame
@@ -36,11 +36,14 @@ class Backlog:
     def last(self) -> tuple[int, str]:
         """Number and id of the last event; the id names the state where there was no event yet."""
         head = self._journal.head
-        return head.seq, head.id or f"{head.epoch}-{head.index}"
+        return head.seq, named_state(head)
 
     async def find(self, id_: str) -> int | None:
         """Return the number of the event that a client saw last; None where the journal does not know it."""
-        return await self._journal.find(id_.removesuffix(FULL))
+        head, seen = self._journal.head, event_in(id_)
+        if (seen.partition("-")[0], *seen.split("-")[2:]) == (head.epoch, head.journal, "0"):
+            return 0  # it came before the first event
+        return await self._journal.find(seen)
 
     def event(self, filter_: Filter, values: bool, seq: int) -> bytes | None:  # as Make has it
         """Tell the newest event; a reset with the full state."""
@@ -56,8 +59,7 @@ class Backlog:
             message = await self._messages.load(wanted)
         if message is None:
             return Missed(None, wanted.upto)
-        full = message.id.endswith(FULL)  # it tells how things stand now, which may be later than what was asked for
-        return Missed(_framed(message), self._journal.head.seq if full else wanted.upto)
+        return Missed(_framed(message), self._journal.head.seq if message.full else wanted.upto)
 
     async def join(self, streams: Streams, stream: Stream, after: int | None) -> None:
         """Tell a client what came after an event and let it join, with nothing between and nothing twice."""

@@ -11,9 +11,9 @@ from syncd.core import delivery
 from syncd.core.delivery import DeliveryEvent, DeliveryState
 from syncd.core.errors import NotFound, StateError
 from syncd.core.event import Event, limit
-from syncd.core.subscriber import Subscriber
+from syncd.core.subscriber import File, Subscriber
 from syncd.daemon.line import Line, Standings, defined, target_of
-from syncd.daemon.messages import Audience, Messages, Wanted
+from syncd.daemon.messages import Audience, Messages, Wanted, event_in
 from syncd.daemon.service import Pulse
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message, Result, Sender
@@ -105,6 +105,8 @@ class Dispatcher:
                 pulse.tick(_ROUND_SECONDS)
             self._wake.clear()
             pause = self._try_due(self._now())
+            with suppress(StateError):  # whoever writes next says what is wrong
+                await self._journal.tidy(self._now())
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -145,14 +147,16 @@ class Dispatcher:
     async def test(self, name: str) -> Result:
         """Send a subscriber a message that tells nothing, and return what came of it."""
         line = self._line(name)
-        await _until_free(line)
+        await self._until_free(line)
         line.free.clear()
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        line.answer = answer
         message = self._messages.test(f"test-{self._draw_id()}", self._now())
         line.sender.send(message, lambda result: None if answer.done() else answer.set_result(result))
         try:
             return await answer
         finally:
+            line.answer = None
             line.free.set()
             self._start(line)
 
@@ -163,9 +167,10 @@ class Dispatcher:
         """
         line = self._line(name)
         after = await self._from(name, since, event)
-        await _until_free(line)
+        await self._until_free(line)
         standing = line.standing
         standing.told, standing.retry, standing.disabled = after, None, False
+        standing.replay = self._draw_id()[:8]
         line.since = self._now()
         line.move(DeliveryEvent.REPLAYED)
         self._journal.acknowledge(standing, None)
@@ -178,11 +183,17 @@ class Dispatcher:
         for ended in await self._journal.deliveries(name, _RECENT_DELIVERIES):
             if ended.id == event:
                 return ended.after
-        seq = await self._journal.find(event)
+        seq = await self._journal.find(event_in(event))
         if seq is None:
             hint = f"see: syncd subscribers deliveries {name}; without an event the full state is sent"
             raise NotFound(f"the journal holds no event {event}", hint=hint)
         return seq - 1
+
+    async def _until_free(self, line: Line) -> None:
+        while not line.free.is_set():
+            await line.free.wait()
+        if self._lines.get(line.subscriber.name) is not line:
+            raise _gone(line.subscriber.name)
 
     # -- within
 
@@ -199,6 +210,8 @@ class Dispatcher:
         if standing is None or standing.defined != now_defined:
             standing = self._journal.standings[name] = Standing(name, now_defined)
             self._journal.acknowledge(standing, None)
+        if isinstance(subscriber.target, File):  # somebody may have deleted it, or edited its template
+            standing.told = None
         line = self._lines[name] = Line(subscriber, sender, standing, self._messages.audience(subscriber))
         if line.state is DeliveryState.WAITING:
             self._wake.set()
@@ -207,8 +220,12 @@ class Dispatcher:
 
     async def _drop(self, name: str) -> None:
         line = self._lines.pop(name, None)
-        if line is not None:
-            await line.sender.close()
+        if line is None:
+            return
+        await line.sender.close()
+        if line.answer is not None and not line.answer.done():
+            line.answer.set_exception(_gone(name))
+        line.free.set()
 
     def _owe(self, line: Line, since: float) -> None:
         line.since = line.since or since
@@ -223,7 +240,9 @@ class Dispatcher:
         held = line.led and not self._leading
         if line.state is not DeliveryState.OWED or held or not self._ready or not line.free.is_set():
             return
-        wanted = Wanted(line.audience, line.standing.told, self._journal.head.seq)
+        if self._lines.get(line.subscriber.name) is not line:
+            return
+        wanted = Wanted(line.audience, line.standing.told, self._journal.head.seq, line.standing.replay)
         line.free.clear()
         message = self._messages.make(wanted)
         if message != "elsewhere":
@@ -238,12 +257,15 @@ class Dispatcher:
             message = await self._messages.load(wanted)
         except StateError as error:
             log.warning(error.message, subscriber=line.subscriber.name, hint=error.hint)
-            line.move(DeliveryEvent.STARTED)
-            self._fail(line, wanted, "", Result("failed", "the journal cannot be read"))
+            if self._lines.get(line.subscriber.name) is line:
+                line.move(DeliveryEvent.STARTED)
+                self._fail(line, wanted, "", Result("failed", "the journal cannot be read"))
         else:
             self._send(line, wanted, message)
 
     def _send(self, line: Line, wanted: Wanted, message: Message | None) -> None:
+        if self._lines.get(line.subscriber.name) is not line:  # it was dropped while the message was made
+            return
         if message is None:
             line.move(DeliveryEvent.DELIVERED)
             self._told(line, wanted.upto)
@@ -318,6 +340,7 @@ class Dispatcher:
     def _told(self, line: Line, upto: int, ended: Delivery | None = None) -> None:
         """Note how far a subscriber was told, and go on where there is more."""
         line.standing.told, line.since, line.news = upto, 0.0, False
+        line.standing.replay = ""
         line.free.set()
         if ended is not None:
             self._journal.acknowledge(line.standing, ended)
@@ -337,15 +360,16 @@ class Dispatcher:
     def _standing(self, line: Line) -> Standings:
         subscriber, standing, now = line.subscriber, line.standing, self._now()
         owed = line.state not in (DeliveryState.IDLE, DeliveryState.DISABLED)
+        held = line.led and not self._leading
         return Standings(
             name=subscriber.name,
             kind=subscriber.kind,
             origin=subscriber.origin,
             target=target_of(subscriber),
             state=line.state,
-            held=line.led and not self._leading,
-            behind=self._journal.head.seq - (standing.told or 0) if owed else 0,
-            since=line.since if owed else 0.0,
+            held=held,
+            behind=self._journal.head.seq - (standing.told or 0) if owed and not held else 0,
+            since=line.since if owed and not held else 0.0,
             tries=standing.retry.tries if standing.retry else 0,
             next=line.due(now) if line.state is DeliveryState.WAITING else 0.0,
             said=line.said,
@@ -355,6 +379,5 @@ class Dispatcher:
         )
 
 
-async def _until_free(line: Line) -> None:
-    while not line.free.is_set():
-        await line.free.wait()
+def _gone(name: str) -> NotFound:
+    return NotFound(f"the subscriber {name} has gone meanwhile", hint="syncd subscribers list")

@@ -8,7 +8,7 @@ import msgspec
 from syncd.core.delivery import TABLE, DeliveryEvent, DeliveryState, due
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.messages import Audience
-from syncd.fanout.sender import Sender
+from syncd.fanout.sender import Result, Sender
 from syncd.fanout.tables import Standing
 
 
@@ -28,6 +28,7 @@ class Line:
         self.state = DeliveryState.IDLE
         self.free = asyncio.Event()
         self.free.set()
+        self.answer: asyncio.Future[Result] | None = None  # to a test that is under way
         self.news = False
         self.since = 0.0
         self.started = 0.0

@@ -1,21 +1,28 @@
 """Making what subscribers are sent, once for all that care for the same keys."""
 
+import asyncio
 from collections import deque
+from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from syncd.core import cloudevent
-from syncd.core.event import Event, KeyChange, bounded, fold, limit, shown, without_values
+from syncd.core.event import Event, KeyChange, bounded, fold, hidden, limit, shown, without_values
 from syncd.core.subscriber import Filter, Subscriber, Values
 from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message
+from syncd.fanout.tables import Head
 
-FULL: Final = "-full"
-"""Ends the id of a message of the full state, behind that of the last event in it."""
 _RECENT: Final = 256
 _MOST_MADE: Final = 64
 """Streams may want any prefix, and each message may be 1 MiB."""
+_ID_PARTS: Final = 4
+"""Of an event's id: epoch, index, the journal's name, number."""
+_MANY_KEYS: Final = 5_000
+"""The full state of more keys takes some milliseconds: not for a thousand subscribers in one go."""
 _RECENT_CHANGES: Final = 10_000
 """The newest events are kept at hand, up to so many with so many changes in all; the last one always."""
 
@@ -26,14 +33,19 @@ class Audience:
     def __init__(self, filter_: Filter, *, values: Values) -> None:
         self.values = values
         self.wants = filter_.test()
+        self.filter = filter_
 
 
 class Wanted(NamedTuple):
-    """What somebody is to be told: everything after an event up to another, None: the full state."""
+    """What somebody is to be told: everything after an event up to another, None: the full state.
+
+    ``replay`` names a person's order to tell it anew, "" where there is none.
+    """
 
     audience: Audience
     after: int | None
     upto: int
+    replay: str = ""
 
 
 class Messages:
@@ -46,6 +58,8 @@ class Messages:
         self._recent: deque[Event] = deque()
         self._changes = 0
         self._made: dict[Wanted, Message | None] = {}
+        self._turns = 0
+        self._loading = asyncio.Lock()
         # Services of the catalog come and go with what they want: an audience lasts as long as somebody is in it.
         self._audiences: WeakValueDictionary[tuple[Filter, Values], Audience] = WeakValueDictionary()
 
@@ -71,11 +85,23 @@ class Messages:
 
     def make(self, wanted: Wanted) -> Message | Literal["elsewhere"] | None:
         """Make a message; None where nothing concerns the audience, ``elsewhere`` where the journal must be asked."""
+        if self._turns != self._view.turns:  # what became a secret is in none of them
+            self._turns = self._view.turns
+            self._made.clear()
         if wanted in self._made:
             return self._made[wanted]
         after = wanted.after
-        if after is not None and after < wanted.upto and not (self._recent and self._recent[0].seq <= after + 1):
+        if self._is_elsewhere(after, wanted.upto):
             return "elsewhere"
+        return self._keep(wanted)
+
+    def _is_elsewhere(self, after: int | None, upto: int) -> bool:
+        if after is None:
+            return len(self._view.entries) > _MANY_KEYS
+        return after < upto and not (self._recent and self._recent[0].seq <= after + 1)
+
+    def _keep(self, wanted: Wanted) -> Message | None:
+        after = wanted.after
         events = [] if after is None else [each for each in self._recent if after < each.seq <= wanted.upto]
         if len(self._made) >= _MOST_MADE:
             self._made.clear()
@@ -84,9 +110,13 @@ class Messages:
 
     async def load(self, wanted: Wanted) -> Message | None:
         """Make a message from the journal; where that does not go back far enough, of the full state."""
-        assert wanted.after is not None
-        events = await self._journal.events(wanted.after, wanted.upto)
-        return self._make(wanted if events is not None else wanted._replace(after=None), events or [])
+        events = None if wanted.after is None else await self._journal.events(wanted.after, wanted.upto)
+        if events is not None:
+            return self._make(wanted, events)
+        async with self._loading:  # a large one after the other, with time for others between
+            await asyncio.sleep(0)
+            full = wanted._replace(after=None)
+            return self._made[full] if full in self._made else self._keep(full)
 
     def test(self, id_: str, time: float) -> Message:
         """Make a message that tells nothing, to try a subscriber with."""
@@ -94,26 +124,50 @@ class Messages:
         return Message(id_, cloudevent.encode(event, self._prefix))
 
     def _make(self, wanted: Wanted, events: list[Event]) -> Message | None:
-        if wanted.after is None or any(event.kind == "reset" for event in events):
+        full = wanted.after is None or any(event.kind == "reset" for event in events)
+        if full:
             event: Event | None = self._full(wanted)
         elif events:
-            event = limit(fold(events), wanted.audience.wants)
+            event = limit(hidden(fold(events), self._view.secrets), wanted.audience.wants)
         else:
             event = None
         if event is None:
             return None
         values = wanted.audience.values
         told = event if values is True else without_values(event, values or ())
-        return Message(told.id, cloudevent.encode(told, self._prefix))
+        told = msgspec.structs.replace(told, id=_id_of(event.id, wanted, full=full))
+        return Message(told.id, cloudevent.encode(told, self._prefix), full)
 
     def _full(self, wanted: Wanted) -> Event:
         view, wants, head = self._view, wanted.audience.wants, self._journal.head
         keys = sorted(key for key in view.entries if wants(key))
         changes = bounded([self._present(key) for key in keys])
-        id_ = f"{head.id or f'{head.epoch}-{head.index}-{head.journal}'}{FULL}"
         time = self._recent[-1].time if self._recent else float(view.revision.time if view.revision else 0)
-        return Event(id_, "reset", head.epoch, head.index, time, changes, len(changes), view.revision)
+        return Event(named_state(head), "reset", head.epoch, head.index, time, changes, len(changes), view.revision)
 
     def _present(self, key: str) -> KeyChange:
         value, secret = self._view.entries[key].value, key in self._view.secrets
         return KeyChange(key, "create", new=None if secret else value, new_hash=shown(value), secret=secret)
+
+
+def named_state(head: Head) -> str:
+    """Name the state that was published last: by the last event, numbered 0 where there was none yet."""
+    return head.id or f"{head.epoch}-{head.index}-{head.journal}-0"
+
+
+def event_in(id_: str) -> str:
+    """Return the id of the last event that a message tells, from the message's id."""
+    return "-".join(id_.split("-")[:_ID_PARTS])
+
+
+def _id_of(event: str, wanted: Wanted, *, full: bool) -> str:
+    """Name a message: a single event's is the event's own, whatever else is told has a mark of what it is made of.
+
+    A receiver that leaves out what it has seen must not take two contents for one.
+    """
+    parts = [event]
+    if full or wanted.after != wanted.upto - 1:
+        made_of = (None if full else wanted.after, wanted.audience.filter, wanted.audience.values)
+        parts += ["full"] if full else []
+        parts.append(sha256(msgspec.json.encode(made_of)).hexdigest()[:8])
+    return "-".join([*parts, wanted.replay] if wanted.replay else parts)

@@ -41,6 +41,7 @@ class Publisher:
         self._held: Held | None = None
         self._owed: set[str] | None = None
         self._applied: str | None = None
+        self._blind = False
         self.view = view
 
     def owes(self, held: Held) -> bool:
@@ -57,7 +58,8 @@ class Publisher:
         owes, record = self.owes(held), held.record
         if record is None or record.applied is None or record.applying is not None:
             return
-        if owes:
+        moved = self._applied != _named(record.applied)
+        if owes or moved or self._blind:
             sayings = await self._sayings(record.applied, held)
             if not self.view.ready:
                 await self._begin(held, record, sayings)
@@ -65,6 +67,8 @@ class Publisher:
                 await self._reset(held, record, sayings)
             else:
                 await self._differ(held, record, sayings, without=unsettled)
+                await self._hide(held, record, sayings)
+            self._blind = sayings.keys is None
         self._show(record, held.index)
         self._owed, self._applied = set(unsettled), _named(record.applied)
 
@@ -152,6 +156,24 @@ class Publisher:
         if told is not None:
             self._tell(told)
 
+    async def _hide(self, held: Held, record: Record, sayings: Sayings) -> None:
+        """Follow what became a secret, or is none any more, without changing its value."""
+        view, step = self.view, held.settled
+        known = step is not None and step.since == self._applied and not self._blind
+        keys = step.changed if step is not None and known and step.changed is not None else view.entries.keys()
+        turned = [
+            (key, view.entries[key])
+            for key in keys
+            if key in view.entries and sayings.hides(key, view.entries[key]) != (key in view.secrets)
+        ]
+        if not turned:
+            return
+        view.secrets ^= {key for key, _ in turned}
+        view.turns += 1
+        rows = [(key, value_hash(entry.value), key in view.secrets) for key, entry in turned]
+        head = self._head(record, self._journal.head.index, held.index)
+        await self._journal.publish(None, head, rows, now=self._now())
+
     def _take(self, found: Iterable[Difference]) -> None:
         view = self.view
         for each in found:
@@ -163,11 +185,10 @@ class Publisher:
             (view.secrets.add if each.secret else view.secrets.discard)(key)
 
     def _event(self, kind: EventKind, record: Record, index: int, changes: tuple[KeyChange, ...], count: int) -> Event:
-        """Make an event whose id no other has: its index is above that of the one before, or it is numbered."""
+        """Make an event whose id no other has: in a journal events are numbered, and each journal has a name."""
         head = self._journal.head
-        fresh = head.epoch != record.epoch or index > head.index
-        index = index if fresh else head.index
-        id_ = f"{record.epoch}-{index}-{head.journal}" + ("" if fresh else f"-{head.seq + 1}")
+        index = index if head.epoch != record.epoch else max(index, head.index)
+        id_ = f"{record.epoch}-{index}-{head.journal}-{head.seq + 1}"
         revision = told(record.applied) if record.applied and kind != "foreign" else None
         return Event(id_, kind, record.epoch, index, self._now(), changes, count, revision)
 

@@ -87,6 +87,7 @@ class Reconciler:
         self._spared: set[str] = set()
         self._only_watched = False
         self._newest = ("", 0)
+        self._left: set[str] = set()  # epochs that are over: one that comes back was brought by a snapshot
         self._seen: Held | None = None
         self.held: Held | None = None
 
@@ -169,7 +170,7 @@ class Reconciler:
         entry = await self._store.own("revision")
         record = decode(entry.value) if entry else None
         index = entry.index if entry else 0
-        back = record is not None and record.epoch == self._newest[0] and index < self._newest[1]
+        back = record is not None and (record.epoch in self._left or (record.epoch, index) < self._newest_of(record))
         if self._in_doubt or back or (record is not None and record.applying is not None):
             await self._survey.demand_rights()
             await self._applier.move(record, index, self.lineage(), renewed=back)
@@ -182,9 +183,16 @@ class Reconciler:
         self._note_newest(held)
         return held
 
+    def _newest_of(self, record: Record) -> tuple[str, int]:
+        """Return where the record was last seen in its epoch."""
+        return self._newest if self._newest[0] == record.epoch else (record.epoch, 0)
+
     def _note_newest(self, held: Held) -> None:
-        if held.record is not None:
-            self._newest = (held.record.epoch, held.index)
+        if held.record is None:
+            return
+        if self._newest[0] not in ("", held.record.epoch):
+            self._left.add(self._newest[0])
+        self._newest = (held.record.epoch, held.index)
 
     async def _orders(self) -> Control:
         entry = await self._store.own("control")

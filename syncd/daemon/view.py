@@ -22,6 +22,7 @@ class View:
         self.epoch = ""
         self.index = 0
         self.ready = False
+        self.turns = 0  # how often keys became secrets, or ceased to be
         self._whole: Published | None = None
 
     def moved(self) -> None:

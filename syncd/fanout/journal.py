@@ -2,14 +2,14 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
 from syncd.core.errors import StateError
-from syncd.core.event import Event
+from syncd.core.event import Event, size_of
 from syncd.database import open_database
 from syncd.fanout import tables
 from syncd.fanout.tables import Delivery, Head, Published, Row, Standing
@@ -21,7 +21,8 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_PRUNE_EVERY: Final = 64
+_PRUNE_WRITES: Final = 64
+_PRUNE_SECONDS: Final = 3600.0
 _RETRY_SECONDS: Final = 1.0
 _GATHER_SECONDS: Final = 0.01
 """Acknowledgements come by the hundred, and one transaction for all is much cheaper."""
@@ -40,9 +41,10 @@ class Journal:
         self._writer = Writer(connection)
         self._acknowledged: list[Standing] = []
         self._ended: list[Delivery] = []
-        self._stored = set(standings)
+        self._stored = {name: each.defined for name, each in standings.items()}
         self._flushing: asyncio.Task[None] | None = None
-        self._events = 0
+        self._writes = _PRUNE_WRITES  # whatever an earlier process left
+        self._pruned_at = 0.0
         self.head = head
         self.standings = standings
 
@@ -85,19 +87,14 @@ class Journal:
         Without an event only the keys are noted, each with its value's hash and whether it is secret; the iterable is
         read in another thread. ``everything``: there are no other keys.
         """
-        self._events += 1
-        pruning = self._events % _PRUNE_EVERY == 0
-        standings = [tables.row_of(each) for each in self.standings.values()] if pruning else []
 
         def write(connection: sqlite3.Connection) -> Head:
             tables.write_published(connection, keys, gone, everything=everything)
-            moved = tables.write_event(connection, event, head)
-            if pruning:  # who is idle must not be left behind by what is dropped
-                tables.write_standings(connection, standings)
-                tables.prune(connection, now)
-            return moved
+            return tables.write_event(connection, event, head)
 
         self.head = await self._run(write)
+        self._writes += 1 + (size_of(event.changes) >> 16 if event else 0)
+        await self.tidy(now)
         return msgspec.structs.replace(event, seq=self.head.seq) if event else None
 
     async def events(self, after: int, upto: int) -> list[Event] | None:
@@ -118,11 +115,24 @@ class Journal:
             await self._write_acknowledged()
         return await self._run(lambda connection: tables.read_deliveries(connection, subscriber, most))
 
+    async def tidy(self, now: float) -> None:
+        """Keep the journal within its bounds: after so many writes, and at least every hour."""
+        if self._writes < _PRUNE_WRITES and now < self._pruned_at + _PRUNE_SECONDS:
+            return
+        self._writes, self._pruned_at = 0, now
+        standings = [tables.row_of(each) for each in self.standings.values()]
+
+        def write(connection: sqlite3.Connection) -> None:
+            tables.write_standings(connection, standings)  # who is idle must not be left behind by what is dropped
+            tables.prune(connection, now)
+
+        await self._run(write)
+
     async def forget(self, names: Sequence[str]) -> None:
         """Forget subscribers."""
         for name in names:
             self.standings.pop(name, None)
-            self._stored.discard(name)
+            self._stored.pop(name, None)
         await self._run(lambda connection: tables.forget(connection, names))
 
     def acknowledge(self, standing: Standing, delivery: Delivery | None) -> None:
@@ -154,7 +164,8 @@ class Journal:
         ended, self._ended = self._ended, []
         # As they stand now: a standing that has moved on meanwhile has also been acknowledged.
         told, rows = _sorted_out(standings, self._stored)
-        self._stored.update(each.name for each in standings)
+        self._stored.update((each.name, each.defined) for each in standings)
+        self._writes += 1
 
         def write(connection: sqlite3.Connection) -> None:
             for upto, names in told.items():
@@ -165,7 +176,7 @@ class Journal:
         try:
             await self._run(write)
         except StateError:
-            self._stored.difference_update(each.name for each in standings)
+            self._stored = {}
             self._acknowledged = standings + self._acknowledged
             self._ended = ended + self._ended
             raise
@@ -183,12 +194,13 @@ class Journal:
             raise FileNotFoundError("the file is another one than at the start")
 
 
-def _sorted_out(standings: Iterable[Standing], stored: Container[str]) -> tuple[dict[int, list[str]], list[Row]]:
+def _sorted_out(standings: Iterable[Standing], stored: Mapping[str, str]) -> tuple[dict[int, list[str]], list[Row]]:
     """Part those that took an event and have nothing else to note, by event, from the rest: most are such."""
     told: dict[int, list[str]] = {}
     rows: list[Row] = []
     for each in standings:
-        if each.told is None or each.retry is not None or each.disabled or each.name not in stored:
+        other = each.retry is not None or each.disabled or each.replay or stored.get(each.name) != each.defined
+        if each.told is None or other:
             rows.append(tables.row_of(each))
         else:
             told.setdefault(each.told, []).append(each.name)

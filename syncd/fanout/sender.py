@@ -7,10 +7,14 @@ import msgspec
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """What is sent in one delivery: the same ``id`` and ``body`` (a CloudEvent as JSON) at every try."""
+    """What is sent in one delivery: the same ``id`` and ``body`` (a CloudEvent as JSON) at every try.
+
+    ``full``: it tells the full state, and how things stand now, which may be later than what was asked for.
+    """
 
     id: str
     body: bytes
+    full: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):

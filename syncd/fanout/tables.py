@@ -15,9 +15,10 @@ KEPT_SECONDS: Final = 7 * 86_400.0
 """The journal's bounds. Who has not been told for longer gets the full state instead."""
 MOST_DELIVERIES: Final = 2_000
 
-_STANDING: Final = "INSERT OR REPLACE INTO subscriber (name, defined, told, retry, disabled) VALUES (?, ?, ?, ?, ?)"
+_STANDING: Final = "INSERT OR REPLACE INTO subscriber VALUES (?, ?, ?, ?, ?, ?)"
 _TOLD: Final = """
-    UPDATE subscriber SET told = ?, retry = NULL, disabled = 0 WHERE name IN (SELECT value FROM json_each(?))
+    UPDATE subscriber SET told = ?, retry = NULL, disabled = 0, replay = ''
+    WHERE name IN (SELECT value FROM json_each(?))
 """
 _ENDED: Final = "INSERT INTO delivery (id, after, upto, outcome, tries, ends) VALUES (?, ?, ?, ?, ?, ?)"
 _DELIVERIES: Final = """
@@ -39,7 +40,7 @@ _EVENT: Final = msgspec.json.Decoder(Event)
 _RETRY: Final = msgspec.json.Decoder(Retry)
 _ENDS: Final = msgspec.json.Decoder(dict[str, tuple[float, float, str]])
 
-Row = tuple[str, str, int | None, bytes | None, bool]
+Row = tuple[str, str, int | None, bytes | None, bool, str]
 
 
 class Published(NamedTuple):
@@ -69,7 +70,8 @@ class Head(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct):
     """How far a subscriber was told. ``told`` is the last event's number, None: it is to get the full state.
 
-    ``defined`` is a hash of its definition: a subscriber that became another starts anew.
+    ``defined`` is a hash of its definition: a subscriber that became another starts anew. ``replay`` names a person's
+    order to tell it anew.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Standing(msgspec.Struct):
     told: int | None = None
     retry: Retry | None = None
     disabled: bool = False
+    replay: str = ""
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False):
@@ -104,10 +107,10 @@ def read_head(connection: sqlite3.Connection) -> Head:
 
 def read_standings(connection: sqlite3.Connection) -> dict[str, Standing]:
     """Read how far each subscriber was told."""
-    rows = connection.execute("SELECT name, defined, told, retry, disabled FROM subscriber")
+    rows = connection.execute("SELECT name, defined, told, retry, disabled, replay FROM subscriber")
     return {
-        name: Standing(name, defined, told, _RETRY.decode(retry) if retry else None, bool(disabled))
-        for name, defined, told, retry, disabled in rows
+        name: Standing(name, defined, told, _RETRY.decode(retry) if retry else None, bool(disabled), replay)
+        for name, defined, told, retry, disabled, replay in rows
     }
 
 
@@ -151,7 +154,7 @@ def write_told(connection: sqlite3.Connection, told: int, names: bytes) -> None:
 def row_of(standing: Standing) -> Row:
     """Freeze a standing as it is now."""
     retry = msgspec.json.encode(standing.retry) if standing.retry else None
-    return standing.name, standing.defined, standing.told, retry, standing.disabled
+    return standing.name, standing.defined, standing.told, retry, standing.disabled, standing.replay
 
 
 def write_deliveries(connection: sqlite3.Connection, deliveries: Iterable[Delivery]) -> None:

@@ -5,6 +5,7 @@ from typing import Final, cast
 from aiohttp.web import StreamResponse
 
 from syncd.core.errors import StateError
+from syncd.core.mapping.globs import MOST_WILDCARDS, is_costly
 from syncd.core.subscriber import Filter
 from syncd.daemon.backlog import Backlog
 from syncd.daemon.door import Door
@@ -18,8 +19,6 @@ log = get_logger(__name__)
 
 RETRY_MILLISECONDS: Final = 2000
 _MOST_PATTERNS: Final = 20
-_MOST_STARS: Final = 3
-"""In one pattern: each more multiplies what a test of a long key may take."""
 
 
 async def follow(door: Door, call: Call) -> StreamResponse:
@@ -67,8 +66,8 @@ def _filter(call: Call) -> Filter:
     prefixes, patterns = call.texts("prefix"), call.texts("match")
     if len(prefixes) + len(patterns) > _MOST_PATTERNS:
         raise Refusal(400, f"at most {_MOST_PATTERNS} prefixes and patterns", where="?match=")
-    if any(pattern.count("*") - pattern.count("**") > _MOST_STARS for pattern in patterns):
-        raise Refusal(400, f"at most {_MOST_STARS} wildcards in a pattern", where="?match=")
+    if any(map(is_costly, patterns)):
+        raise Refusal(400, f"at most {MOST_WILDCARDS} wildcards in a pattern", where="?match=")
     if "" in prefixes:
         return Filter()
     found = Filter(prefixes, patterns)

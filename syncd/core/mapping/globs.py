@@ -14,6 +14,7 @@ _TOKEN: Final = re.compile(
     r"|\[(?P<negated>[!^]?)(?P<set>\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*)\]|(?P<plain>[^\\\[])",
     re.DOTALL,
 )
+MOST_WILDCARDS: Final = 3
 _MEMBER: Final = re.compile(r"\[:(?P<name>[a-z]+):\]|(?P<range>(?<!\A)-(?!\Z))|\\?(?P<char>.)", re.DOTALL)
 _CLASSES: Final = {
     "alnum": "a-zA-Z0-9",
@@ -65,6 +66,11 @@ def pattern_fault(pattern: str) -> str | None:
     except ValueError:
         return "not a pattern as in .gitignore"
     return None
+
+
+def is_costly(pattern: str) -> bool:
+    """Tell whether a pattern of a stranger may take too long: each wildcard multiplies what a match can cost."""
+    return pattern.count("*") - pattern.count("**") > MOST_WILDCARDS
 
 
 def _folders(path: str) -> Iterator[str]:

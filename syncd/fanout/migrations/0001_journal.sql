@@ -26,7 +26,8 @@ CREATE TABLE subscriber (
     defined  TEXT NOT NULL,   -- a hash of its definition: a subscriber that became another starts anew
     told     INTEGER,         -- the last event that it was told; NULL: nothing yet, it is to get the full state
     retry    BLOB,            -- JSON, syncd.core.delivery.Retry; NULL: the last try did not fail
-    disabled INTEGER NOT NULL DEFAULT 0
+    disabled INTEGER NOT NULL,
+    replay   TEXT NOT NULL    -- names a person's order to tell it anew, empty: there is none
 ) WITHOUT ROWID;
 
 -- Deliveries that came to an end, and what became of them. A thousand subscribers that are told the same share a row.

@@ -64,7 +64,7 @@ class Fanout:
         number = self.journal.head.index + 1
         value = b"%d" % number
         changes = () if kind == "reset" else (KeyChange("n", "update", None, value, "", shown(value)),)
-        event = Event(f"e-{number}", kind, "e", number, 1.0, changes, 1)
+        event = Event(f"e-{number}-j-{number}", kind, "e", number, 1.0, changes, 1)
         head = Head(self.journal.head.seq, self.journal.head.id, "e", number, "c")
         told = await self.journal.publish(event, head, [], now=1.0)
         assert told is not None
@@ -97,7 +97,7 @@ async def test_clients_that_join_while_events_are_told_get_every_later_one_once(
         await fanout.publish()
     joining: list[asyncio.Task[Client]] = []
     for number in range(60):
-        joining.append(asyncio.create_task(fanout.follow(f"e-{1 + number % 10}")))
+        joining.append(asyncio.create_task(fanout.follow(f"e-{1 + number % 10}-j-{1 + number % 10}")))
         await fanout.publish()
         if number % 3 == 0:
             await asyncio.sleep(0.001)
@@ -114,7 +114,7 @@ async def test_clients_that_join_while_events_are_told_get_every_later_one_once(
 async def test_an_unknown_or_forgotten_event_means_the_full_state(fanout: Fanout) -> None:
     for _ in range(3):
         await fanout.publish()
-    client = await fanout.follow("e-99")
+    client = await fanout.follow("e-99-j-99")
     await fanout.publish()
     assert [event["type"] for event in client.events] == ["syncd.state.reset.v1", "syncd.revision.applied.v1"]
     assert client.numbers == [3, 4]
@@ -136,15 +136,16 @@ async def test_a_store_that_went_back_is_told_with_everything_to_those_who_follo
 async def test_who_cares_for_other_keys_is_told_nothing(fanout: Fanout) -> None:
     for _ in range(2):
         await fanout.publish()
-    client = await fanout.follow("e-1", Channel(Filter(("other/",)), values=True, chunked=False))
+    client = await fanout.follow("e-1-j-1", Channel(Filter(("other/",)), values=True, chunked=False))
     await fanout.publish()
     assert client.got == b""
 
 
 async def test_before_the_first_event_the_state_itself_has_a_name(fanout: Fanout) -> None:
-    assert fanout.backlog.last == (0, "-0")
+    name = fanout.journal.head.journal
+    assert fanout.backlog.last == (0, f"-0-{name}-0")
     await fanout.publish()
-    assert fanout.backlog.last == (1, "e-1")
+    assert fanout.backlog.last == (1, "e-1-j-1")
 
 
 async def test_few_of_the_many_things_that_callers_want_are_remembered(fanout: Fanout) -> None:

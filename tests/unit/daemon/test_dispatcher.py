@@ -12,7 +12,7 @@ from syncd.core.delivery import NEWS_SECONDS, SCHEDULE
 from syncd.core.errors import NotFound
 from syncd.core.event import Event, EventKind, KeyChange, shown
 from syncd.core.live import Entry
-from syncd.core.subscriber import Command, Filter, Subscriber, Webhook
+from syncd.core.subscriber import Command, File, Filter, Subscriber, Webhook
 from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.line import Standings
 from syncd.daemon.messages import Messages
@@ -51,7 +51,7 @@ class Fanout:
         index = self.journal.head.index + 1
         entries = {key.replace("_", "/"): value.encode() for key, value in values.items()}
         changes = tuple(KeyChange(key, "create", None, value, "", shown(value)) for key, value in entries.items())
-        event = Event(f"e-{index}", _kind, "e", index, self.now, changes, len(changes))
+        event = Event(f"e-{index}-j-{index}", _kind, "e", index, self.now, changes, len(changes))
         head = Head(self.journal.head.seq, self.journal.head.id, "e", index, "c")
         told = await self.journal.publish(event, head, [], now=self.now)
         assert told is not None
@@ -93,11 +93,12 @@ async def test_a_new_subscriber_first_gets_the_full_state_then_each_change(fanou
     await fanout.publish(brain_model="a", tts_voice="v")
     await fanout.start(BRAIN)
     (full,) = fanout.receiver("brain").bodies
-    assert (full["type"], full["id"]) == ("syncd.state.reset.v1", "e-1-full")
+    assert full["type"] == "syncd.state.reset.v1"
+    assert full["id"].startswith("e-1-j-1-full-")
     assert fanout.receiver("brain").told == [{"brain/model": "a"}]
     await fanout.publish(brain_model="b")
     assert fanout.receiver("brain").told[1:] == [{"brain/model": "b"}]
-    assert fanout.receiver("brain").tries[1].id == "e-2"
+    assert fanout.receiver("brain").tries[1].id == "e-2-j-2"
 
 
 async def test_only_those_who_care_are_told_and_the_others_are_not_behind(fanout: Fanout) -> None:
@@ -163,7 +164,7 @@ async def test_what_changes_during_a_try_is_told_next_at_its_final_value(fanout:
     assert len(receiver.tries) == 1
     receiver.reply()
     assert receiver.told[-1] == {"a": "3", "b": "x"}
-    assert receiver.tries[-1].id == "e-3"
+    assert receiver.tries[-1].id.startswith("e-3-j-3-"), "a set has another id than its last event"
     receiver.reply()
     assert len(receiver.tries) == 2
 
@@ -199,7 +200,7 @@ async def test_a_failed_try_is_made_again_with_the_same_id_and_body(fanout: Fano
     await until(lambda: is_count(receiver, 4), "it is not tried again")
     assert (fanout.standing("all").state, fanout.standing("all").tries) == ("idle", 0)
     (ended, *_) = await fanout.dispatcher.deliveries("all", 5)
-    assert (ended.id, ended.outcome, ended.tries) == ("e-1", "delivered", 3)
+    assert (ended.id, ended.outcome, ended.tries) == ("e-1-j-1", "delivered", 3)
 
 
 async def is_count(receiver: Receiver, count: int) -> bool:
@@ -246,12 +247,14 @@ async def test_an_exhausted_set_is_kept_and_can_be_told_again(fanout: Fanout) ->
     standing = fanout.standing("all")
     assert (standing.state, standing.exhausted) == ("idle", 1)
     (error,) = [each for each in logs if each["log_level"] == "error"]
-    assert error["hint"] == "mend it, then: syncd subscribers replay all --event e-2"
+    assert error["hint"] == f"mend it, then: syncd subscribers replay all --event {error['id']}"
+    assert error["id"].startswith("e-2-j-2-")
     (ended, *_) = await fanout.dispatcher.deliveries("all", 5)
-    assert (ended.id, ended.outcome, ended.said) == ("e-2", "exhausted", "500")
+    assert (ended.id, ended.outcome, ended.said) == (error["id"], "exhausted", "500")
     receiver.answer = Result("delivered", "200")
-    await fanout.dispatcher.replay("all", event="e-2")
+    await fanout.dispatcher.replay("all", event=error["id"])
     assert receiver.told[-1] == {"a": "1", "b": "2"}, "the whole set, not its last event"
+    assert receiver.tries[-1].id == f"{error['id']}-id", "a receiver that leaves out what it has seen takes it"
 
 
 async def test_whoever_is_gone_is_not_told_until_a_person_says_so(fanout: Fanout) -> None:
@@ -279,7 +282,7 @@ async def test_after_a_restart_everybody_goes_on_where_they_were(tmp_path: Path)
     async with opened(tmp_path) as fanout:
         await fanout.start(ALL, BRAIN)
         await until(lambda: is_count(fanout.receiver("all"), 1), "what was not acknowledged is lost")
-        assert [each.id for each in fanout.receiver("all").tries] == ["e-2"]
+        assert [each.id for each in fanout.receiver("all").tries] == ["e-2-j-2"]
         assert fanout.receiver("brain").tries == []
 
 
@@ -423,7 +426,7 @@ async def test_a_replay_begins_at_an_event_at_a_time_or_with_everything(fanout: 
     for number in range(3):
         fanout.now += 10
         await fanout.publish("revision", **{f"k{number}": "x"})
-    await fanout.dispatcher.replay("all", event="e-2")
+    await fanout.dispatcher.replay("all", event="e-2-j-2")
     await until(lambda: is_count(fanout.receiver("all"), 5), "no replay")
     assert fanout.receiver("all").told[-1] == {"k1": "x", "k2": "x"}
     await fanout.dispatcher.replay("all", since=fanout.now - 5)
@@ -436,7 +439,7 @@ async def test_a_replay_by_an_event_that_this_subscriber_was_not_told_begins_the
     await fanout.publish(a="1")
     await fanout.publish(b="2")
     await fanout.start(ALL)
-    await fanout.dispatcher.replay("all", event="e-2")
+    await fanout.dispatcher.replay("all", event="e-2-j-2")
     assert fanout.receiver("all").told[-1] == {"b": "2"}
 
 
@@ -444,5 +447,101 @@ async def test_unknown_names_and_events_are_told_with_what_there_is(fanout: Fano
     await fanout.start(ALL, BRAIN)
     with pytest.raises(NotFound, match="there are: all, brain"):
         await fanout.dispatcher.test("nobody")
-    with pytest.raises(NotFound, match="the journal holds no event e-9"):
-        await fanout.dispatcher.replay("all", event="e-9")
+    with pytest.raises(NotFound, match="the journal holds no event e-9-j-9"):
+        await fanout.dispatcher.replay("all", event="e-9-j-9")
+
+
+# -- what receivers that leave out known ids rely on
+
+
+# promise 17
+async def test_two_contents_never_have_one_id(fanout: Fanout) -> None:
+    await fanout.publish(brain_model="a", tts_voice="v")
+    await fanout.start(BRAIN)
+    wider = Subscriber("brain", BRAIN.target, Filter(("brain/", "tts/")))
+    first = fanout.receiver("brain").tries[0]
+    await fanout.dispatcher.subscribe([wider])
+    second = fanout.receiver("brain").tries[0]
+    assert first.id != second.id
+    await fanout.dispatcher.replay("brain")
+    third = fanout.receiver("brain").tries[1]
+    assert third.id not in {first.id, second.id}, "whoever orders a replay wants it to be taken"
+
+
+# promise 17
+async def test_a_replay_keeps_its_id_over_tries_and_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as fanout:
+        await fanout.start(ALL)
+        fanout.receiver("all").answer = FAILED
+        await fanout.publish(a="1")
+        await fanout.dispatcher.replay("all", since=0.0)
+        ordered = fanout.receiver("all").tries[-1].id
+        assert ordered.endswith("-id")
+    async with opened(tmp_path) as fanout:
+        fanout.view.entries["a"] = Entry(b"1", 0, 1)
+        await fanout.start(ALL)
+        fanout.now = fanout.standing("all").next
+        fanout.dispatcher._wake.set()
+        await until(lambda: is_count(fanout.receiver("all"), 1), "it is not tried again")
+        assert fanout.receiver("all").tries[0].id == ordered
+        await fanout.publish(b="2")
+        assert not fanout.receiver("all").tries[-1].id.endswith("-id")
+
+
+# promise 12
+async def test_what_became_a_secret_after_it_was_written_is_not_told_any_more(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.start(ALL)
+    await fanout.publish(api_token="hunter2")  # no secret of ours
+    fanout.view.secrets.add("api/token")
+    fanout.view.turns += 1
+    fanout.receiver("all").reply()
+    (change,) = fanout.receiver("all").bodies[-1]["data"]["changes"]
+    assert (change.get("new"), change["secret"]) == (None, True)
+
+
+async def test_a_file_is_looked_at_again_at_every_start(tmp_path: Path) -> None:
+    """Somebody may have deleted it, or edited its template."""
+    copy = Subscriber("copy", File("/run/x", "/etc/x.j2"))
+    for _ in range(2):
+        async with opened(tmp_path) as fanout:
+            await fanout.start(copy)
+            assert len(fanout.receiver("copy").tries) == 1
+
+
+async def test_the_full_state_of_many_keys_is_made_for_one_after_the_other(fanout: Fanout) -> None:
+    fanout.view.entries = {f"k{number}": Entry(b"1", 0, 1) for number in range(6_000)}
+    others = [Subscriber(f"s{number}", Command(("x",)), Filter((f"k{number}",))) for number in range(5)]
+    await fanout.start(*others)
+    assert [fanout.receiver(each.name).tries for each in others] == [[]] * 5
+    for each in others:
+        await until(lambda name=each.name: is_count(fanout.receiver(name), 1), "it is not told")  # type: ignore[misc]
+
+
+async def test_a_subscriber_that_goes_during_a_test_ends_it(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    receiver.reply()
+    testing = asyncio.create_task(fanout.dispatcher.test("all"))
+    await until(lambda: is_count(receiver, 2), "it is not tested")
+    waiting = asyncio.create_task(fanout.dispatcher.replay("all"))
+    await asyncio.sleep(0)
+    await fanout.dispatcher.subscribe([])
+    for task in (testing, waiting):
+        with pytest.raises(NotFound, match="gone meanwhile"):
+            await task
+
+
+async def test_nothing_is_started_once_the_dispatcher_is_closed(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    receiver.reply()
+    testing = asyncio.create_task(fanout.dispatcher.test("all"))
+    await until(lambda: is_count(receiver, 2), "it is not tested")
+    await fanout.publish(a="1")
+    await fanout.dispatcher.close()
+    testing.cancel()
+    await asyncio.gather(testing, return_exceptions=True)
+    assert len(receiver.tries) == 2

@@ -48,6 +48,7 @@ class Scene:
             self.journal, self.view, self.known.applied_revision, self.events.append, root="config", now=lambda: 5.0
         )
         self.index = 10
+        self.tree("c1")
         applied = Applied("c1", "main", "Ana", "first", 1, 1, "d")
         self.held = Held(Mirror({}), Record(FORMAT, "p", "l", MARK, "e", applied), self.index, self.index)
 
@@ -130,7 +131,7 @@ async def test_a_revision_is_told_whole_with_its_commit_and_places(scene: Scene)
     scene.write("brain/model", b"x", flags=MARK)
     scene.apply("c2", "brain/model")
     (event,) = await scene.publish()
-    id_ = f"e-{scene.index}-{scene.journal.head.journal}"
+    id_ = f"e-{scene.index}-{scene.journal.head.journal}-1"
     assert (event.kind, event.id, event.seq, event.time) == ("revision", id_, 1, 5.0)
     assert event.revision is not None
     assert (event.revision.commit, event.revision.message) == ("c2", "message of c2")
@@ -314,4 +315,39 @@ async def test_on_a_node_that_lacks_the_commit_marked_values_are_not_shown(scene
     scene.apply("c2", "a")
     ours, foreign = await scene.publish()
     assert (ours.changes[0].new, ours.changes[0].secret) == (None, True)
-    assert foreign.changes[0].new == b"1"
+    assert (foreign.changes[0].new, foreign.changes[0].secret) == (None, True), "a rule may name this, too"
+    scene.tree("c2", a="b: 1\n")
+    await scene.publish()
+    assert scene.view.secrets == {"a"}, "marked, and not said by that commit"
+
+
+# promise 12
+async def test_a_key_that_becomes_a_secret_without_a_new_value_is_hidden_from_then_on(scene: Scene) -> None:
+    scene.tree("c2", api="token: hunter2\n")
+    await scene.publish()
+    scene.write("api/token", b"hunter2", flags=MARK)
+    scene.apply("c2", "api/token")
+    (event,) = await scene.publish()
+    assert event.changes[0].new == b"hunter2"
+    scene.tree("c3", api="token: hunter2\n", rules="rules:\n- match: api.yaml\n  secret: true\n")
+    scene.apply("c3")
+    assert await scene.publish() == []
+    assert scene.view.secrets == {"api/token"}
+    assert (await scene.journal.published())["api/token"].secret
+    scene.tree("c4", api="token: hunter2\n")
+    scene.apply("c4")
+    await scene.publish()
+    assert scene.view.secrets == set()
+
+
+# promise 15
+async def test_an_epoch_that_comes_back_is_told_under_ids_of_its_own(scene: Scene) -> None:
+    await scene.publish()
+    assert scene.held.record is not None
+    found = []
+    for epoch in ("f", "e", "f"):
+        scene.held.record = replace(scene.held.record, epoch=epoch)
+        scene.reread()
+        found += await scene.publish()
+    assert [each.kind for each in found] == ["reset"] * 3
+    assert len({each.id for each in found}) == 3
