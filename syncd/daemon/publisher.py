@@ -42,6 +42,7 @@ class Publisher:
         self._owed: set[str] | None = None
         self._applied: str | None = None
         self._blind = False
+        self._back = False
         self.view = view
 
     def owes(self, held: Held) -> bool:
@@ -63,18 +64,23 @@ class Publisher:
             sayings = await self._sayings(record.applied, held)
             if not self.view.ready:
                 await self._begin(held, record, sayings)
-            elif record.epoch != self._journal.head.epoch:
+            elif self._back or record.epoch != self._journal.head.epoch:
                 await self._reset(held, record, sayings)
             else:
                 await self._differ(held, record, sayings, without=unsettled)
                 await self._hide(held, record, sayings)
-            self._blind = sayings.keys is None
+            self._blind, self._back = sayings.keys is None, False
         self._show(record, held.index)
         self._owed, self._applied = set(unsettled), _named(record.applied)
 
     def _look(self, held: Held) -> None:
-        """Note which keys may differ from what was published; every one after a read in full."""
+        """Note which keys may differ from what was published; every one after a read in full.
+
+        A node that must not write, paused or standing by, sees the store go back without a new epoch.
+        """
         stirred = held.mirror.take_stirred()
+        if held is not self._held:
+            self._back = self._back or held.is_older_than(self._held)
         if held is not self._held or stirred is None or self._owed is None:
             self._held, self._owed = held, None
         else:
@@ -85,7 +91,7 @@ class Publisher:
         head = self._journal.head
         if not head.epoch:
             await self._note_all(held, record, sayings, None)
-        elif head.epoch != record.epoch:
+        elif head.epoch != record.epoch or held.index < head.record:
             await self._reset(held, record, sayings)
         else:
             self._applied = head.applied
@@ -103,9 +109,8 @@ class Publisher:
         self._show_all(held, record, sayings)
         view = self.view
         rows = ((key, value_hash(entry.value), key in view.secrets) for key, entry in view.entries.items())
-        told = await self._journal.publish(
-            event, self._head(record, held.index, held.index), rows, now=self._now(), everything=True
-        )
+        head = self._head(record, event.index if event else held.index, held.index)
+        told = await self._journal.publish(event, head, rows, now=self._now(), everything=True)
         if told is not None:
             self._tell(told)
 

@@ -176,7 +176,7 @@ class Reconciler:
             await self._applier.move(record, index, self.lineage(), renewed=back)
         self._in_doubt = False
         held = await self._survey.hold(tip.tree.desired.keys)
-        if not back and _went_back(self._seen, held):
+        if not back and held.is_older_than(self._seen):
             await self._applier.move(held.record, held.index, self.lineage(), renewed=True)
             held = await self._survey.hold(tip.tree.desired.keys)
         self._seen = held
@@ -281,13 +281,6 @@ class Reconciler:
         self._state.keep_base(
             held.record.applied, revision.tree.desired.keys, applied if step else None, revision.changed
         )
-
-
-def _went_back(seen: Held | None, held: Held) -> bool:
-    """Tell whether the store has gone back in time within an epoch since it was last held by who leads."""
-    if seen is None or seen.record is None or held.record is None or seen.record.epoch != held.record.epoch:
-        return False
-    return seen.mirror.is_newer(held.live)
 
 
 def _settled(plan: Plan, revision: Revision) -> Revision | None:

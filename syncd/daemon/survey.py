@@ -45,6 +45,12 @@ class Held(msgspec.Struct):
         """The configuration by key."""
         return self.mirror.entries
 
+    def is_older_than(self, seen: "Held | None") -> bool:
+        """Tell whether the store has gone back in time within an epoch: what was held before is newer."""
+        if seen is None or seen.record is None or self.record is None or seen.record.epoch != self.record.epoch:
+            return False
+        return self.index < seen.index or seen.mirror.is_newer(self.live)
+
 
 class FoundBase(msgspec.Struct, frozen=True):
     """The applied commit's keys and where they were found; ``revision`` where git still has that commit."""

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from syncd.core import shards
+from syncd.core.control import Control, Pause, encode
 from syncd.daemon import observer
 from tests.support.consul import ConsulAgent, leader_of, start_agent, three_servers
 from tests.support.hook import Hook
@@ -210,6 +211,23 @@ async def test_an_older_snapshot_is_told_as_a_new_epoch(
         assert there.replica.epoch != epoch
         if commits:
             await until_known(there, tts_voice="0")
+
+
+# promise 15
+async def test_an_older_snapshot_is_told_anew_also_while_syncd_is_paused(own_scene: Scene, there: Hook) -> None:
+    scene, agent = own_scene, own_scene.live.agent
+    async with telling(scene, there):
+        await until_known(there, brain_model="qwen2.5:3b")
+        scene.live.put(".syncd/control", encode(Control(pause=Pause("Ana", 0))))
+        scene.live.put("theirs/stays", "1")
+        await until_known(there, theirs_stays="1")
+        archive = snapshot(agent)
+        scene.live.put("theirs/stays", "2")
+        scene.live.put("theirs/new", "1")
+        await until_known(there, theirs_stays="2", theirs_new="1")
+        restore(agent, archive)
+        await until_known(there, theirs_stays="1", theirs_new=None)
+        assert (there.tries[-1].kind, there.replica.resets) == ("state.reset", 2)
 
 
 # promise 15

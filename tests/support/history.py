@@ -28,17 +28,17 @@ FILTERS: Final[Mapping[str, Filter]] = {
 class Versions:
     """What a subscriber must see at every moment: a pair of keys that change together, and no number that falls.
 
-    A value of a numbered key is a number that grows with every write; within an epoch nobody may see it fall.
+    A value of a numbered key is a number that grows with every write; nobody may see it fall unless all is told anew.
     """
 
     numbers: dict[str, int] = field(default_factory=dict)
-    epoch: str = ""
+    resets: int = 0
 
     def look(self, replica: Replica) -> None:
         left, right = replica.keys.get("pair/left"), replica.keys.get("pair/right")
         assert left == right, f"half a revision: {left} and {right}"
-        if replica.epoch != self.epoch:
-            self.epoch, self.numbers = replica.epoch, {}
+        if replica.resets != self.resets:
+            self.resets, self.numbers = replica.resets, {}
         for key, value in replica.keys.items():
             if key.startswith(("pair/", "theirs/")):
                 assert int(value) >= self.numbers.get(key, 0), f"{key} fell to {value}"

@@ -16,6 +16,7 @@ class Replica:
     def __init__(self, look: Look | None = None) -> None:
         self.keys: dict[str, str] = {}
         self.epoch = ""
+        self.resets = 0
         self.commit = ""
         self.look = look
         self._seen: set[str] = set()
@@ -29,6 +30,7 @@ class Replica:
         self._seen.add(body["id"])
         if body["type"] == "syncd.state.reset.v1":
             self.keys.clear()
+            self.resets += 1
         for change in data["changes"]:
             if change["operation"] == "delete":
                 self.keys.pop(change["key"], None)

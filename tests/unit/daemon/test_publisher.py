@@ -264,6 +264,24 @@ async def test_a_store_that_went_back_in_time_is_told_as_a_reset(scene: Scene) -
     assert scene.view.entries["a"].value == b"old"
 
 
+# promise 15
+async def test_a_store_that_went_back_without_a_new_epoch_is_told_as_a_reset_once(scene: Scene) -> None:
+    """A node that may not write, because it is paused or stands by, cannot give it one."""
+    scene.write("a", b"1")
+    await scene.publish()
+    older = dict(scene.held.live)
+    scene.write("a", b"2")
+    first = await scene.publish()
+    scene.held = Held(Mirror(older), scene.held.record, scene.held.index, scene.index)
+    (event,) = await scene.publish()
+    assert (event.kind, event.epoch, scene.view.entries["a"].value) == ("reset", "e", b"1")
+    assert event.id not in [each.id for each in first]
+    scene.reread()
+    assert await scene.publish() == []
+    scene.write("a", b"3")
+    assert [each.kind for each in await scene.publish()] == ["foreign"]
+
+
 async def test_a_reset_while_this_node_was_down(tmp_path: Path) -> None:
     async with opened(tmp_path) as scene:
         await scene.publish()
@@ -274,6 +292,12 @@ async def test_a_reset_while_this_node_was_down(tmp_path: Path) -> None:
         scene.held.record = replace(held.record, epoch="f")
         assert [each.kind for each in await scene.publish()] == ["reset"]
         assert scene.view.ready
+        scene.held.index += 1
+        scene.write("a", b"1")
+        await scene.publish()
+    async with opened(tmp_path) as scene:
+        scene.held = replace(held, index=held.index - 1)
+        assert [each.kind for each in await scene.publish()] == ["reset"], "the record is older than it was"
 
 
 # promise 15
