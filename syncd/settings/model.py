@@ -259,7 +259,7 @@ class SnapshotSettings(msgspec.Struct, frozen=True):
             says="The file that holds the management token which Consul asks for before it gives a snapshot.",
             why="Its own, so that store.token_file needs no more than its prefix; that one is never used here.",
             otherwise="what CONSUL_* says, else no token",
-            flag="--token-file",
+            flag="--snapshot-token-file",
         ),
     ]
     keep_last: Annotated[

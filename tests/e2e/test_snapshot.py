@@ -49,7 +49,7 @@ def test_the_daemon_s_token_is_refused_and_the_management_token_is_enough(
     machine: Machine, guarded: ConsulAgent
 ) -> None:
     daemons = machine.home / "daemon"
-    told = machine.cli("snapshot", "take", "--token-file", str(daemons), check=1).stderr
+    told = machine.cli("snapshot", "take", "--snapshot-token-file", str(daemons), check=1).stderr
     assert "Permission denied" in told
     assert "management token" in told
     assert "snapshots.token_file" in told

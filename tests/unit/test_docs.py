@@ -192,6 +192,28 @@ def test_settings_shown_as_an_example_are_settings(page: str, tmp_path: Path) ->
         assert [each.name for each in settings.subscribers] == [each["name"] for each in said.get("subscriber", [])]
 
 
+def test_what_snapshots_shows_are_settings_and_the_unit_as_it_is(tmp_path: Path) -> None:
+    page = (ROOT / "docs/snapshots.md").read_text()
+    unit = (ROOT / "systemd/syncd-snapshot.service").read_text()
+    first, *others = blocks(page, "toml")
+    assert len(others) == 2
+    for text in (first, *others):
+        (tmp_path / "syncd.toml").write_text(text)
+        load({}, {"HOME": str(tmp_path)}, tmp_path)
+    token = tomllib.loads(first)["snapshots"]["token_file"]
+    assert f"#LoadCredential=token:{token}\n" in unit
+    assert f"/dev/stdin {token} " in page
+    assert "StateDirectory=syncd-snapshot\n" in unit
+    assert "/var/lib/syncd-snapshot/snapshots" in page
+
+
+def test_snapshots_names_every_command_on_them() -> None:
+    page = (ROOT / "docs/snapshots.md").read_text()
+    (group,) = (command for command in COMMANDS if command.name == "snapshot")
+    for path in commands(group.load(), "snapshot"):
+        assert f"syncd {path}" in page
+
+
 def test_the_units_start_what_operations_installs() -> None:
     unit, instance = ((ROOT / "systemd" / name).read_text() for name in ("syncd.service", "syncd@.service"))
     assert "ExecStart=/opt/syncd/bin/syncd run\n" in unit
