@@ -30,7 +30,7 @@ from syncd.settings import load  # noqa: E402  # the path is set above
 from syncd.wiring import open_snapshots  # noqa: E402
 from tests.support.consul import ConsulAgent, consul_binary, start_agent  # noqa: E402
 
-ROUNDS = 7
+ROUNDS = 5
 TAKE, INSPECT, SHOW_SECONDS, MEMORY = 1.3, 2.5, 0.3, 64 * 1024  # KiB
 
 

@@ -46,7 +46,7 @@ async def take(
 
 
 async def _receive(part: Path, pieces: AsyncIterator[bytes], prefix: str, progress: Progress) -> Verified:
-    """Write, unpack and count in a chain of threads: while one piece is counted, the next is written and unpacked."""
+    """Work in a chain of threads: while one piece's records are walked through, the next is written and unpacked."""
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second, _writing(part) as incoming:
         counting = _Counting(prefix)
@@ -98,8 +98,8 @@ class _Counting:
     """The state, record by record."""
 
     def __init__(self, prefix: str) -> None:
-        self._records = Records()
         self._census = Census(prefix)
+        self._records = Records(self._census.wanted)
 
     def add(self, pieces: Sequence[memoryview]) -> None:
         for piece in pieces:
@@ -109,7 +109,7 @@ class _Counting:
     def finish(self, incoming: _Incoming) -> Contents:
         meta = incoming.archive.finish()
         self._records.finish()
-        return self._census.contents(meta)
+        return self._census.contents(meta, self._records.kinds)
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""What a snapshot holds, counted record by record; and the commit that syncd's control record in it names."""
+"""What a snapshot holds, in numbers; and the commit that syncd's control record in it names."""
+
+from collections.abc import Mapping
 
 import msgspec
 
@@ -6,14 +8,7 @@ from syncd.core import keys, record
 from syncd.core.errors import RecordError
 from syncd.core.snapshots.archive import Meta
 from syncd.core.snapshots.kinds import KV, REGISTER, name_of
-from syncd.core.snapshots.records import Record, fields_of, key_of
-
-
-class Kind(msgspec.Struct):
-    """How many records there are of a kind, and what they take in ``state.bin``."""
-
-    count: int = 0
-    bytes: int = 0
+from syncd.core.snapshots.records import Kind, Record, fields_of, key_of
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,43 +35,39 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Census:
-    """Counts records; ``prefix`` says where syncd's control record stands."""
+    """Learns what no count tells; ``prefix`` says where syncd's control record stands.
+
+    Of keys it needs only those whose record holds ``wanted``.
+    """
 
     def __init__(self, prefix: str) -> None:
-        self._control = keys.record_key(prefix).encode()
-        self._kinds: dict[int, Kind] = {}
+        self.wanted = keys.record_key(prefix).encode()
         self._services = self._checks = 0
         self._datacenter = ""
         self._record: record.Record | None = None
 
     def add(self, found: Record) -> None:
-        """Count a record."""
-        kind = self._kinds.get(found.kind)
-        if kind is None:
-            kind = self._kinds[found.kind] = Kind()
-        kind.count += 1
-        kind.bytes += found.size
-        if found.kind == KV:
-            if key_of(found) == self._control:
-                self._record = _control_record(found)
-        elif found.kind == REGISTER:
+        """Look at a record."""
+        if found.kind == REGISTER:
             self._register(found)
+        elif found.kind == KV and key_of(found) == self.wanted:
+            self._record = _control_record(found)
 
-    def contents(self, meta: Meta) -> Contents:
+    def contents(self, meta: Meta, kinds: Mapping[int, Kind]) -> Contents:
         """Return the numbers, once every record has been counted."""
         found = self._record
-        kinds = sorted(self._kinds.items(), key=lambda item: -item[1].bytes)
+        largest_first = sorted(kinds.items(), key=lambda item: -item[1].bytes)
         return Contents(
             index=meta.index,
             term=meta.term,
             state_bytes=meta.size,
-            records=sum(kind.count for _, kind in kinds),
-            keys=self._kinds.get(KV, Kind()).count,
-            nodes=self._kinds.get(REGISTER, Kind()).count - self._services - self._checks,
+            records=sum(kind.count for kind in kinds.values()),
+            keys=kinds.get(KV, Kind()).count,
+            nodes=kinds.get(REGISTER, Kind()).count - self._services - self._checks,
             services=self._services,
             checks=self._checks,
-            kinds={name_of(number): kind for number, kind in kinds},
-            unknown=tuple(sorted(number for number, _ in kinds if name_of(number).startswith("unknown"))),
+            kinds={name_of(number): kind for number, kind in largest_first},
+            unknown=tuple(sorted(number for number in kinds if name_of(number).startswith("unknown"))),
             datacenter=self._datacenter,
             commit=found.applied.commit if found and found.applied else None,
             applying=found.applying.commit if found and found.applying else None,

@@ -60,6 +60,12 @@ def test_promise_21_what_was_just_taken_stays_though_the_clock_was_set_back(fold
     assert paths[-1].exists()
 
 
+def test_while_all_are_wanted_none_goes(folder: Folder, put: Put) -> None:
+    paths = fill(put, 2)
+    assert swept(folder, LAST_TWO, paths[-1]) == Swept((), ())
+    assert all(path.exists() for path in paths)
+
+
 def test_a_file_that_is_gone_meanwhile_is_no_fault(folder: Folder, put: Put) -> None:
     paths = fill(put, 2)
     present = folder.snapshots()

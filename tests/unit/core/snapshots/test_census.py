@@ -1,8 +1,8 @@
 """A snapshot in numbers."""
 
 from syncd.core.snapshots.archive import Meta
-from syncd.core.snapshots.census import Census, Contents, Kind
-from syncd.core.snapshots.records import Records
+from syncd.core.snapshots.census import Census, Contents
+from syncd.core.snapshots.records import Kind, Records
 from tests.support.snapshots import control, kv, register, state
 
 META = Meta(index=9, term=2, size=100)
@@ -10,9 +10,10 @@ META = Meta(index=9, term=2, size=100)
 
 def count(*records: tuple[int, object], prefix: str = "app") -> Contents:
     census = Census(prefix)
-    for record in Records().feed(state(records)):
+    reading = Records(census.wanted)
+    for record in reading.feed(state(records)):
         census.add(record)
-    return census.contents(META)
+    return census.contents(META, reading.kinds)
 
 
 def test_records_are_counted_by_kind_with_their_bytes() -> None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from syncd.core.errors import SnapshotError
-from syncd.core.snapshots.census import Contents, Kind
+from syncd.core.snapshots.census import Contents
 from syncd.core.snapshots.manifest import Manifest, decode, encode, file_name
+from syncd.core.snapshots.records import Kind
 
 DAY = date(2026, 11, 26)
 CONTENTS = Contents(

@@ -89,6 +89,21 @@ def test_a_key_with_a_field_of_another_type_is_refused(field: dict[str, object])
         entry_of(record)
 
 
+MIXED: Final = [kv(f"app/{number}", bytes([number]) * number) for number in range(60)] + [register(), (29, {})]
+
+
+@given(st.sampled_from([b"app/7", b"app/59", b"Node", b"nowhere", b"CreateIndex"]), st.integers(1, 3000))
+def test_of_keys_only_those_that_are_wanted_are_given_and_all_are_counted(wanted: bytes, step: int) -> None:
+    content = state(MIXED)
+    every, some = Records(), Records(wanted)
+    pieces = [content[start : start + step] for start in range(0, len(content), step)]
+    all_records = [each for piece in pieces for each in every.feed(piece)]
+    found = [each for piece in pieces for each in some.feed(piece)]
+    assert found == [each for each in all_records if each.kind != KV or wanted in state([(KV, each.value)])]
+    assert some.kinds == every.kinds
+    some.finish()
+
+
 def test_fields_that_an_older_consul_did_not_write_are_empty() -> None:
     (record,) = read(state([(KV, {"Key": "a"})]))
     assert entry_of(record) == Entry("a", b"")
