@@ -98,7 +98,7 @@ class Records:
         unpacker, window, wanted = self._unpacker, self._window, self._wanted
         base = self._fed - len(piece) - len(window)  # where the window begins in the state
         window += piece
-        hit = _find(window, wanted, base, base)
+        hit = _find(window, wanted, base, self._read)
         try:
             while kind := self._kind or unpacker.read_bytes(1):
                 self._kind = kind
