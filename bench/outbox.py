@@ -10,6 +10,7 @@ of 100 receivers having the request.
 
 import asyncio
 import base64
+import gc
 import os
 import random
 import statistics
@@ -44,7 +45,7 @@ from syncd.daemon.dispatcher import Dispatcher  # noqa: E402
 from syncd.daemon.messages import Messages  # noqa: E402
 from syncd.daemon.view import View  # noqa: E402
 from syncd.fanout.journal import Journal  # noqa: E402
-from syncd.fanout.sender import Done, Message, Result, Sender  # noqa: E402
+from syncd.fanout.sender import Message  # noqa: E402
 from syncd.fanout.tables import Head  # noqa: E402
 from syncd.fanout.webhook.webhooks import Webhooks  # noqa: E402
 from tests.support.consul import start_agent  # noqa: E402
@@ -53,77 +54,72 @@ from tests.support.process import running  # noqa: E402
 COMMITS, HOOKS, TARGET_COMMIT_MS = 40, 100, 60
 
 
-class Counted:
-    """A sender whose answers are counted."""
+class Counted(Dispatcher):
+    """A dispatcher whose deliveries are counted where it measures how long they took."""
 
-    def __init__(self, sender: Sender, count: Callable[[Result], None]) -> None:
-        self._sender = sender
-        self._count = count
+    count: Callable[[], None] = staticmethod(lambda: None)
 
-    def send(self, message: Message, done: Done) -> None:
-        def both(result: Result) -> None:
-            done(result)
-            self._count(result)
-
-        self._sender.send(message, both)
-
-    async def close(self) -> None:
-        await self._sender.close()
+    def _observe(self, seconds: float) -> None:
+        super()._observe(seconds)
+        self.count()
 
 
 class OutboxFleet:
     """Everything from a change to its acknowledgements."""
 
-    def __init__(self, journal: Journal, count: int, port: int, secret_file: str) -> None:
+    def __init__(self, journal: Journal, count: int, port: int, secrets: list[str]) -> None:
         self._journal = journal
         self._count = count
-        self._counting: Counting | None = None
         view, webhooks = View(), Webhooks(wall_clock=time.time)
         view.ready = True
-        self.dispatcher = Dispatcher(
+        self.dispatcher = Counted(
             journal,
             Messages(journal, view, "config/mordomo"),
-            lambda subscriber: Counted(webhooks.sender(subscriber.target), self._delivered),  # type: ignore[arg-type]  # all are webhooks
+            lambda subscriber: webhooks.sender(subscriber.target),  # type: ignore[arg-type]  # all are webhooks
             now=time.time,
             draw=random.random,
             draw_id=lambda: "id",
         )
         self._subscribers = [
-            Subscriber(f"s{number}", Webhook(f"http://{host(number)}:{port}/", secret_file)) for number in range(count)
+            Subscriber(f"s{number}", Webhook(f"http://{host(number)}:{port}/", secrets[number % len(secrets)]))
+            for number in range(count)
         ]
 
-    def _delivered(self, result: Result) -> None:
-        if self._counting is not None:
-            self._counting.delivered(result)
+    def _begin(self) -> Counting:
+        counting = Counting(self._count)
+        self.dispatcher.count = counting.done
+        return counting
 
     async def start(self) -> None:
-        self._counting = Counting(self._count)
+        counting = self._begin()
         await self.dispatcher.subscribe(self._subscribers)
         self.dispatcher.begin(leading=True)
-        await self._counting.all()
+        await counting.all()
 
     async def deliver_all(self, _: Message) -> list[float]:
-        self._counting = Counting(self._count)
+        counting = self._begin()
         index = self._journal.head.index + 1
         changes = tuple(
             KeyChange(f"brain/key_{n}", "update", b"old", b"new", shown(b"old"), shown(b"new"), "brain.yaml:2:1")
-            for n in range(3)
+            for n in range(2)
         )
         event = Event(f"bench-{index}", "revision", "bench", index, time.time(), changes, len(changes))
         head = Head(self._journal.head.seq, self._journal.head.id, "bench", index, "c", index)
         told = await self._journal.publish(event, head, [], now=time.time())
         assert told is not None
         self.dispatcher.publish(told)
-        return await self._counting.all()
+        return await counting.all()
 
 
-async def throughput(count: int, port: int, secret_file: str, folder: Path) -> None:
+async def throughput(count: int, port: int, secrets: list[str], folder: Path) -> None:
     bare = [await connect(host(number), port) for number in range(count)]
     journal = Journal.open(folder)
-    fleet = OutboxFleet(journal, count, port, secret_file)
+    fleet = OutboxFleet(journal, count, port, secrets)
     await fleet.start()
+    gc.freeze()  # as ``syncd run`` does
     found = await take_turns({"bare": BareFleet(bare), "syncd": fleet})
-    print(f"one change to {count} webhooks, signed, through the outbox on disk, medians")
+    shared = "one secret for all, as services of the catalog have" if len(secrets) == 1 else "a secret for each"
+    print(f"one change to {count} webhooks through the outbox on disk, signed, {shared}; medians")
     for name, (rounds, spent) in found.items():
         cost = spent / len(rounds) / count * 1e6
         print(f"  {name:6} {rate(rounds):7,.0f} deliveries/s, p99 {p99(rounds):5.1f} ms, CPU {cost:.1f} us a delivery")
@@ -187,9 +183,9 @@ async def commit_to_the_last(folder: Path) -> None:
     print(f"  (target p99 under {TARGET_COMMIT_MS} ms)")
 
 
-def secret(folder: Path) -> str:
+def secret(folder: Path, number: int) -> str:
     """Write a signing secret; return its file."""
-    path = folder / "secret"
+    path = folder / f"secret{number}"
     path.write_text("whsec_" + base64.b64encode(os.urandom(32)).decode())
     return str(path)
 
@@ -198,9 +194,11 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory(prefix="syncd-bench-") as temporary:
         with receiving() as port:
-            folder = Path(temporary) / "journal"
-            folder.mkdir()
-            uvloop.run(throughput(count, port, secret(Path(temporary)), folder))
+            for number, secrets in enumerate((1, count)):
+                folder = Path(temporary) / f"journal{number}"
+                folder.mkdir()
+                files = [secret(folder, each) for each in range(secrets)]
+                uvloop.run(throughput(count, port, files, folder))
         uvloop.run(commit_to_the_last(Path(temporary)))
 
 

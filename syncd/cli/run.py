@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -55,6 +56,7 @@ async def _run(
     settings: Settings, asked: asyncio.Event, read: Callable[[], Settings], embedded_port: int | None
 ) -> None:
     faulthandler.enable()  # the watchdog's SIGABRT then leaves in the log where the process was stuck
+    gc.freeze()  # what was imported stays: collections need not look at it again and again
     service = Service(os.environ, clock=time.monotonic)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(service.watched())

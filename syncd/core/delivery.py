@@ -15,6 +15,8 @@ class DeliveryState(StrEnum):
     WAITING = "waiting"  # the last try failed; the next has its time
     DISABLED = "disabled"  # it said that it wants nothing more (410 Gone)
 
+    __hash__ = str.__hash__  # Enum's own is a Python function, and each delivery looks into the table six times
+
 
 class DeliveryEvent(StrEnum):
     """What moves a subscriber between the states."""
@@ -27,6 +29,8 @@ class DeliveryEvent(StrEnum):
     GONE = "gone"  # it answered that it is gone
     DUE = "due"  # the time for the next try has come
     REPLAYED = "replayed"  # a person had it told anew
+
+    __hash__ = str.__hash__
 
 
 TABLE: Final[dict[DeliveryState, dict[DeliveryEvent, DeliveryState]]] = {

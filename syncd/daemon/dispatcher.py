@@ -128,6 +128,8 @@ class Dispatcher:
     async def close(self) -> None:
         """End every try that is under way; it is made again at the next start."""
         lines, self._lines = self._lines, {}
+        for line in lines.values():
+            line.dropped = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -192,7 +194,7 @@ class Dispatcher:
     async def _until_free(self, line: Line) -> None:
         while not line.free.is_set():
             await line.free.wait()
-        if self._lines.get(line.subscriber.name) is not line:
+        if line.dropped:
             raise _gone(line.subscriber.name)
 
     # -- within
@@ -222,6 +224,7 @@ class Dispatcher:
         line = self._lines.pop(name, None)
         if line is None:
             return
+        line.dropped = True
         await line.sender.close()
         if line.answer is not None and not line.answer.done():
             line.answer.set_exception(_gone(name))
@@ -240,7 +243,7 @@ class Dispatcher:
         held = line.led and not self._leading
         if line.state is not DeliveryState.OWED or held or not self._ready or not line.free.is_set():
             return
-        if self._lines.get(line.subscriber.name) is not line:
+        if line.dropped:
             return
         wanted = Wanted(line.audience, line.standing.told, self._journal.head.seq, line.standing.replay)
         line.free.clear()
@@ -257,14 +260,14 @@ class Dispatcher:
             message = await self._messages.load(wanted)
         except StateError as error:
             log.warning(error.message, subscriber=line.subscriber.name, hint=error.hint)
-            if self._lines.get(line.subscriber.name) is line:
+            if not line.dropped:
                 line.move(DeliveryEvent.STARTED)
                 self._fail(line, wanted, "", Result("failed", "the journal cannot be read"))
         else:
             self._send(line, wanted, message)
 
     def _send(self, line: Line, wanted: Wanted, message: Message | None) -> None:
-        if self._lines.get(line.subscriber.name) is not line:  # it was dropped while the message was made
+        if line.dropped:  # while the message was made
             return
         if message is None:
             line.move(DeliveryEvent.DELIVERED)
@@ -275,7 +278,7 @@ class Dispatcher:
         line.sender.send(message, partial(self._done, line, wanted, message.id))
 
     def _done(self, line: Line, wanted: Wanted, id_: str, result: Result) -> None:
-        if self._lines.get(line.subscriber.name) is not line:
+        if line.dropped:
             return
         line.said = result.said
         if result.outcome == "delivered":

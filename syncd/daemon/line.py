@@ -16,7 +16,7 @@ class Line:
     """One subscriber at work. ``since`` is when the oldest thing that it is owed was published, 0 where nothing is.
 
     ``led``: only the node that leads tells it. ``free`` is set while no try is under way; ``news`` says that something
-    came while it waits for its next try.
+    came while it waits for its next try, ``dropped`` that it is nobody's subscriber any more.
     """
 
     def __init__(self, subscriber: Subscriber, sender: Sender, standing: Standing, audience: Audience) -> None:
@@ -29,6 +29,7 @@ class Line:
         self.free = asyncio.Event()
         self.free.set()
         self.answer: asyncio.Future[Result] | None = None  # to a test that is under way
+        self.dropped = False
         self.news = False
         self.since = 0.0
         self.started = 0.0

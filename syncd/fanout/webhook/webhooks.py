@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from functools import cache
+from weakref import WeakValueDictionary
 
 from syncd.core.subscriber import Webhook
 from syncd.core.url import parse_url
@@ -26,6 +27,7 @@ class Webhooks:
         self._loop = asyncio.get_running_loop()
         self._envelopes = Envelopes(wall_clock)
         self._deadlines = Deadlines(self._loop)
+        self._secrets: WeakValueDictionary[str, SecretFile] = WeakValueDictionary()
         self._connector = Connector(self._loop, Resolver(self._loop, look_up), cache(_tls))
 
     def sender(self, target: Webhook) -> WebhookSender:
@@ -34,12 +36,19 @@ class Webhooks:
             parse_url(target.url),
             timeout=target.timeout,
             trusted=target.trusted,
-            secrets=SecretFile(target.secret_file) if target.secret_file else None,
+            secrets=self._secrets_of(target.secret_file) if target.secret_file else None,
             loop=self._loop,
             deadlines=self._deadlines,
             connector=self._connector,
             envelopes=self._envelopes,
         )
+
+    def _secrets_of(self, path: str) -> SecretFile:
+        """Share what several subscribers sign with."""
+        found = self._secrets.get(path)
+        if found is None:
+            found = self._secrets[path] = SecretFile(path)
+        return found
 
 
 def _tls() -> ssl.SSLContext:
