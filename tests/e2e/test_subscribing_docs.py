@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import shutil
@@ -117,7 +118,7 @@ def test_a_receiver_takes_what_syncd_signs_once_and_nothing_else(
 
         daemon = stack.enter_context(local.run())
         daemon.wait_for_output("applied")
-        there.wait_for(*STATE)
+        there.wait_for(f"forget 0 keys of {local.kv.prefix}", *STATE[1:])
         local.repository.commit({"brain.yaml": "model: other\n"})
         change = ("gone brain/temperature", "set brain/model = other")
         wait_until(lambda: len(there.lines) == 5, "the commit is told")
@@ -125,8 +126,31 @@ def test_a_receiver_takes_what_syncd_signs_once_and_nothing_else(
         wait_until(lambda: len(local.json("subscribers", "deliveries", "brain")["deliveries"]) == 2, "it is noted")
         newest = local.json("subscribers", "deliveries", "brain")["deliveries"][0]["id"]
         local.cli("subscribers", "replay", "brain", "--event", newest)
-        there.wait_for(*there.lines[:5], f"again {newest}")
+        told = there.lines[:5]
+        there.wait_for(*told, *told[3:])
         assert local.cli("subscribers", "test", "brain").stdout == "brain: delivered (204)\n"
+        assert post(port, TEST, signed(TEST)) == 204
+        there.wait_for(*told, *told[3:], "again e-1")
+
+
+@pytest.mark.parametrize("name", ["receiver.py", "receiver.mjs"])
+def test_a_reset_of_another_prefix_takes_nothing_from_a_receiver(tmp_path: Path, name: str) -> None:
+    demand(name)
+    port, own = free_port(), tmp_path / "receiver.secret"
+    own.write_text(f"whsec_{SECRET}\n")
+    with started(command_of(name, tmp_path), tmp_path / "log", PORT=str(port), SECRET_FILE=str(own)) as there:
+        wait_until(lambda: listens(port), "the receiver listens")
+
+        def reset(prefix: str, id_: str, **keys: str) -> None:
+            changes = [{"key": key, "operation": "create", "new": value} for key, value in keys.items()]
+            told = {"prefix": prefix, "detail": "full", "changes": changes}
+            body = json.dumps({"type": "syncd.state.reset.v1", "data": told}).encode()
+            assert post(port, body, signed(body, id_=id_)) == 204
+
+        reset("shop", "a-1", color="red")
+        reset("web", "b-1")
+        reset("shop", "a-2")
+        there.wait_for("forget 0 keys of shop", "set color = red", "forget 0 keys of web", "forget 1 keys of shop")
 
 
 def listens(port: int) -> bool:
