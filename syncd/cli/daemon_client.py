@@ -18,6 +18,7 @@ from syncd.daemon.line import Standings
 from syncd.fanout.sender import Result
 from syncd.fanout.tables import Delivery
 from syncd.settings import Settings
+from syncd.settings.defaults import repository_top, service_socket
 
 T = TypeVar("T")
 
@@ -179,7 +180,38 @@ class Daemon:
 @asynccontextmanager
 async def connect(settings: Settings) -> AsyncIterator[Daemon]:
     """Name the daemon for the block; whether one answers is found when it is asked."""
-    socket = settings.http.socket
+    service = _service(settings)
+    if service is not None:
+        async with _at(service) as daemon:
+            if await _keeps(daemon, settings) or not os.access(service, os.W_OK):
+                yield daemon
+                return
+    async with _at(settings.http.socket) as daemon:
+        yield daemon
+
+
+def _service(settings: Settings) -> Path | None:
+    """Return the service's socket where nobody says another, and none stands where the daemon of a person has it.
+
+    A command has none of the folders that systemd tells the service's daemon.
+    """
+    said = any(settings.origin(name) != "default" for name in ("http.socket", "state_directory"))
+    socket = service_socket(settings.file)
+    return None if said or settings.http.socket.exists() or not socket.exists() else socket
+
+
+async def _keeps(daemon: Daemon, settings: Settings) -> bool:
+    """Tell whether a daemon keeps the tree of these settings: one of another tree must not be taken for it."""
+    try:
+        live = await daemon.status()
+    except (NoDaemon, DaemonError):
+        return False
+    ours = (settings.store.prefix, settings.source.path, repository_top(settings.source.repository))
+    return ours == (live.prefix, live.source.path, repository_top(Path(live.source.repository)))
+
+
+@asynccontextmanager
+async def _at(socket: Path) -> AsyncIterator[Daemon]:
     with short_path(socket) as path:
         async with aiohttp.ClientSession(
             connector=aiohttp.UnixConnector(path), cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=_BUFFER

@@ -5,13 +5,26 @@ import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
+
+FILE_NAME: Final = "syncd.toml"
+SOCKET_NAME: Final = "syncd.sock"
+SYSTEM_FOLDER: Final = Path("/etc/syncd")
+RUN_FOLDER: Final = Path("/run")
+"""Where systemd makes a unit's RuntimeDirectory; only root may make folders there."""
 
 
 def state_directory(environment: Mapping[str, str], repository: Path, prefix: str) -> Path:
     """Choose where state is kept: systemd's folder, else one below XDG's for each repository and prefix."""
     if given := environment.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])  # systemd joins several folders with colons
-    return _state_home(environment) / "syncd" / _slug(_top(repository), prefix)
+    return _state_home(environment) / "syncd" / _slug(repository_top(repository), prefix)
+
+
+def service_socket(file: Path | None) -> Path:
+    """Name the socket of the unit in ``systemd/`` that reads a settings file: syncd.service, or an instance's own."""
+    instance = file is not None and file.parent == SYSTEM_FOLDER and file.name != FILE_NAME
+    return RUN_FOLDER / (f"syncd-{file.stem}" if file is not None and instance else "syncd") / SOCKET_NAME
 
 
 def _state_home(environment: Mapping[str, str]) -> Path:
@@ -25,10 +38,10 @@ def _state_home(environment: Mapping[str, str]) -> Path:
     return Path(home) / ".local" / "state"
 
 
-def _top(repository: Path) -> Path:
-    """Find the top of a work tree, so that every folder of one repository shares one state."""
-    path = Path(os.path.realpath(repository))  # unlike Path.resolve it takes loops; the git room will speak of them
-    return next((folder for folder in (path, *path.parents) if _has_git(folder)), path)
+def repository_top(folder: Path) -> Path:
+    """Find the top of the work tree that holds a folder; where there is none, the folder itself."""
+    path = Path(os.path.realpath(folder))  # unlike Path.resolve it takes loops; the git room will speak of them
+    return next((above for above in (path, *path.parents) if _has_git(above)), path)
 
 
 def _has_git(folder: Path) -> bool:

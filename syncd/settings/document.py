@@ -12,8 +12,9 @@ _HEAD: Final = """\
 Made by `python -m syncd.settings.document > docs/settings.md` from `syncd/settings/model.py`; a test compares.
 
 A value is taken from the first place that gives one: a flag, a `SYNCD_*` variable, `syncd.toml`, Consul's own
-`CONSUL_*` variables (address, token, TLS), the default. `syncd.toml` is looked for in the working directory, then in
-`/etc/syncd/`; `--config FILE` or `SYNCD_CONFIG` names another. `syncd config show` says where each value came from.
+`CONSUL_*` variables (address, token, TLS), the default. `syncd.toml` is looked for in the working directory, then at
+the top of the git repository that holds it, then in `/etc/syncd/`, and the first one counts; `--config FILE` or
+`SYNCD_CONFIG` names another. `syncd config show` says where each value came from.
 
 - Relative paths start at the working directory; in `syncd.toml`, at the folder of that file.
 - An empty variable counts as not set. The store's root as prefix is `--prefix ""`, or `prefix = ""` in the file.

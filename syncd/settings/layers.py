@@ -34,11 +34,12 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """What one place gives, by dotted name, and what is wrong with the names in it."""
+    """What one place gives, by dotted name, and what is wrong with the names in it. ``path`` is that of the file."""
 
     given: Mapping[str, Given]
     problems: tuple[str, ...]
     subscribers: tuple[Subscriber, ...] = ()
+    path: Path | None = None
 
 
 def from_flags(flags: Mapping[str, object], base: Path) -> Layer:
@@ -78,7 +79,7 @@ def from_file(file: TomlFile) -> Layer:
         else:
             problems.append(f"{place}: there is no setting {name}{_suggest(name, list(CATALOGUE), '.')}")
     subscribers, more = read_subscribers(file)
-    return Layer(given, (*problems, *more), subscribers)
+    return Layer(given, (*problems, *more), subscribers, file.path)
 
 
 def _flat(content: Mapping[str, object]) -> Iterator[tuple[str, object]]:

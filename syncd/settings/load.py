@@ -1,5 +1,6 @@
 """From flags, environment and files to one value for each setting, with every problem found on the way."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -7,13 +8,18 @@ from typing import Any, Final
 import msgspec
 
 from syncd.core.errors import SettingsError
-from syncd.settings.defaults import consul_variables, state_directory
+from syncd.settings.defaults import (
+    FILE_NAME,
+    SOCKET_NAME,
+    SYSTEM_FOLDER,
+    consul_variables,
+    repository_top,
+    state_directory,
+)
 from syncd.settings.layers import CONFIG_VARIABLE, Given, Layer, from_environment, from_file, from_flags
 from syncd.settings.model import CATALOGUE, SECTIONS, Settings
 from syncd.settings.toml import read_toml
 
-FILE_NAME: Final = "syncd.toml"
-SYSTEM_FOLDER: Final = Path("/etc/syncd")
 _FROM_CONSUL: Final = {"store.address": "CONSUL_HTTP_ADDR", "store.token_file": "CONSUL_HTTP_TOKEN_FILE"}
 
 
@@ -43,14 +49,20 @@ def load(
         origins=origins,
         consul=consul_variables(environment),
         subscribers=file.subscribers,
+        file=file.path,
     )
 
 
 def _file_layer(named: str | None, cwd: Path, system: Path) -> Layer:
     """Read the file that was named, else the first that stands in a usual place."""
-    usual = {FILE_NAME: cwd / FILE_NAME, str(system / FILE_NAME): system / FILE_NAME}
-    places = {named: cwd / named} if named else {name: path for name, path in usual.items() if _stands(path)}
-    for shown, path in places.items():
+    top = repository_top(cwd) / FILE_NAME
+    usual = (
+        (FILE_NAME, cwd / FILE_NAME),
+        (os.path.relpath(top, os.path.realpath(cwd)), top),
+        (str(system / FILE_NAME), system / FILE_NAME),
+    )
+    places = [(named, cwd / named)] if named else [place for place in usual if _stands(place[1])]
+    for shown, path in places:
         try:
             return from_file(read_toml(path, shown))
         except ValueError as error:
@@ -120,7 +132,7 @@ def _derive(
         return
     values.setdefault("snapshots.directory", values["state_directory"] / "snapshots")
     runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    values.setdefault("http.socket", (Path(runtime) if runtime else values["state_directory"]) / "syncd.sock")
+    values.setdefault("http.socket", (Path(runtime) if runtime else values["state_directory"]) / SOCKET_NAME)
 
 
 def _struct(struct: type[msgspec.Struct], section: str, values: Mapping[str, object]) -> msgspec.Struct:

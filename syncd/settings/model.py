@@ -184,7 +184,8 @@ class HttpSettings(msgspec.Struct, frozen=True):
             type=File("file"),
             says="The unix socket by which commands on this machine reach the daemon.",
             why="Its mode says who may; nothing else on the machine can listen there in its place.",
-            otherwise="$RUNTIME_DIRECTORY/syncd.sock, else syncd.sock in the state directory",
+            otherwise="$RUNTIME_DIRECTORY/syncd.sock, else syncd.sock in the state directory; commands look in the "
+            "[service's](operations.md#install-as-a-service) /run/syncd too",
         ),
     ]
     tokens_file: Annotated[
@@ -342,7 +343,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Every setting with its final value.
 
     ``origins`` says where each came from; ``consul`` holds the ``CONSUL_*`` variables that are set, as they may be
-    shown.
+    shown. ``file`` is the ``syncd.toml`` that was read.
     """
 
     source: SourceSettings
@@ -364,6 +365,7 @@ class Settings(msgspec.Struct, frozen=True):
     origins: Mapping[str, str]
     consul: Mapping[str, str]
     subscribers: tuple[Subscriber, ...] = ()
+    file: Path | None = None
 
     def origin(self, name: str) -> str:
         """Say where a setting's value came from: a flag, a variable, ``file:line:column`` or ``default``."""

@@ -24,8 +24,13 @@ class TomlFile(msgspec.Struct, frozen=True):
 
     content: Mapping[str, object]
     shown: str
-    folder: Path
+    path: Path
     places: Mapping[str, tuple[int, int]]
+
+    @property
+    def folder(self) -> Path:
+        """Where its relative paths start."""
+        return self.path.parent
 
     def place(self, name: str) -> str:
         """Say where a name stands, or the nearest thing around it (an inline table has one place)."""
@@ -39,7 +44,7 @@ def read_toml(path: Path, shown: str) -> TomlFile:
     """Read a file; raise ValueError with the place and what is wrong."""
     try:
         text = path.read_bytes().decode()
-        return TomlFile(tomllib.loads(text), shown, path.parent, _places(text))
+        return TomlFile(tomllib.loads(text), shown, path, _places(text))
     except OSError as error:
         raise ValueError(f"{shown}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

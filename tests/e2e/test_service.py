@@ -54,6 +54,54 @@ def service(machine: Machine, file: Path, manager: ServiceManager, *words: str) 
         yield daemon
 
 
+COMMAND_ELSEWHERE = """
+import sys
+from pathlib import Path
+from syncd.settings import defaults
+from syncd.cli import main
+defaults.RUN_FOLDER, defaults.SYSTEM_FOLDER = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
+main()
+"""
+"""A command on a machine whose /run and /etc/syncd are those of the test."""
+
+
+@pytest.mark.parametrize(("name", "unit"), [("syncd.toml", "syncd"), ("shop.toml", "syncd-shop")])
+def test_a_command_finds_the_service_of_its_settings_and_no_other_trees(
+    local: Machine, manager: ServiceManager, name: str, unit: str
+) -> None:
+    runtime, system = local.home / "run", local.home / "etc"
+    system.mkdir()
+    file, other = system / name, system / "elsewhere" / "syncd.toml"
+    file.write_text(BEGINNING.replace("PREFIX", local.kv.prefix))
+    (runtime / unit).mkdir(parents=True)
+    place = {"CONSUL_HTTP_ADDR": local.kv.address}
+    own = {"RUNTIME_DIRECTORY": str(runtime / unit), "STATE_DIRECTORY": str(local.home / "state")}
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", COMMAND_ELSEWHERE, str(runtime), str(system), *words],
+            cwd=local.repository.folder,
+            env=environment(local.home, **place),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    run = ("run", "--config", str(file))
+    with running(*run, cwd=local.repository.folder, home=local.home, **place, **own, **manager.environment):
+        manager.wait_for("READY=1")
+        assert "Nobody is told." in command("subscribers", "list", "--config", str(file)).stdout
+        assert "no daemon answers" not in command("status", "--config", str(file)).stdout
+        for setting in ("--prefix=another", "--path=config"):
+            done = command("subscribers", "list", "--config", str(file), setting)
+            assert (done.returncode, "no daemon answers" in done.stderr) == (75, True)
+        other.parent.mkdir()
+        other.write_text(file.read_text().replace(local.kv.prefix, "another"))
+        assert command("subscribers", "list", "--config", str(other)).returncode == 75
+        assert command("subscribers", "list", "--config", str(file), "--state-directory", "x").returncode == 75
+
+
 def reload(daemon: Process) -> None:
     daemon.process.send_signal(signal.SIGHUP)
 

@@ -258,3 +258,21 @@ def test_every_setting_has_a_variable(loaded: Load) -> None:
         assert settings.origin(name) == variable_of(name)
         shown = '["' + text.replace(",", '", "') + '"]' if name in lists else text
         assert setting.type.show(settings.value(name)) == shown
+
+
+def test_in_a_folder_of_a_repository_the_file_at_its_top_counts(tmp_path: Path) -> None:
+    top, system = tmp_path / "clone", tmp_path / "etc"
+    below = top / "config" / "deep"
+    below.mkdir(parents=True)
+    system.mkdir()
+    (system / "syncd.toml").write_text('[store]\nprefix = "system"\n')
+    (top / "syncd.toml").write_text('[source]\nrepository = "."\n[store]\nprefix = "top"\n')
+
+    assert load({}, HOME, below, system=system).store.prefix == "system"
+    (top / ".git").mkdir()
+    settings = load({}, HOME, below, system=system)
+    assert (settings.store.prefix, settings.source.repository) == ("top", top)
+    assert settings.origin("store.prefix") == "../../syncd.toml:4:1"
+    assert settings.file == top / "syncd.toml"
+    (below / "syncd.toml").write_text('[store]\nprefix = "own"\n')
+    assert load({}, HOME, below, system=system).store.prefix == "own"
