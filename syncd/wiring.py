@@ -50,13 +50,15 @@ from syncd.store.store import Store
 class Parts(msgspec.Struct, frozen=True):
     """What the commands and the daemon stand on, for one source and one prefix.
 
-    ``state`` is the state directory where this process holds it, ``memory`` where it may at least be read.
+    ``state`` is the state directory where this process holds it, ``memory`` where it may at least be read. ``named`` is
+    ``address`` where a person must say it to reach the same store, else "": it stands in a file or a variable.
     """
 
     settings: Settings
     source: Source
     store: Store
     address: str
+    named: str
     state: State | None
     memory: State | None
     survey: Survey
@@ -140,7 +142,7 @@ class Parts(msgspec.Struct, frozen=True):
                 dispatcher,
                 self.discovery(dispatcher) if settings.catalog.subscribers else None,
                 lease,
-                Report(settings.source.path, self.address),
+                Report(settings.source.path, self.named),
                 service,
                 passes,
                 worktree=settings.source.worktree,
@@ -225,7 +227,8 @@ async def open_parts(
         store = Store(endpoint, prefix)
         stack.push_async_callback(store.close)
         survey = Survey(store, source, memory, name=name, prefix=prefix)
-        yield Parts(settings, source, store, str(endpoint), state, memory, survey)
+        said = address is not None or settings.origin("store.address").startswith("flag")
+        yield Parts(settings, source, store, str(endpoint), str(endpoint) if said else "", state, memory, survey)
 
 
 @asynccontextmanager

@@ -111,7 +111,7 @@ def _demand_same_place(kept: SavedPlan, settings: Settings) -> None:
 
 def _demand(drawn: Drawn, approve: str | None) -> None:
     """Stop before anything is asked or written, where it is clear how it would end."""
-    plan, look = drawn.plan, f"look at it: {advice.plan(drawn.address)}"
+    plan, look = drawn.plan, f"look at it: {advice.plan(drawn.named)}"
     if approve is None:
         plan.demand()
     elif not plan.needs_approval and not plan.refusals:
@@ -143,5 +143,5 @@ def _tell(done: Applied, drawn: Drawn, output: str) -> None:
         click.echo(f"Applied {commit}{by}: {counts or 'no key changed'}.")
     if done.waiting:
         waits = "waits" if done.waiting == 1 else "wait"
-        how = advice.approve(done.hash, drawn.address)
+        how = advice.approve(done.hash, drawn.named)
         click.echo(f"{count(done.waiting, 'delete')} {waits} for an approval: {how}")

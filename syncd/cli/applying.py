@@ -131,7 +131,7 @@ def _check(drawn: Drawn, kept: SavedPlan | None) -> Check:
         if kept is not None:
             saved.demand_same(kept, saved.save(plan, drawn.around))
         elif begun is None and plan.hash != drawn.plan.hash:
-            hint = f"look at the new one: {advice.plan(drawn.address)}"
+            hint = f"look at the new one: {advice.plan(drawn.named)}"
             raise PlanMoved("the plan is no longer the one that was shown", hint=hint)
         passed = True
 

@@ -28,14 +28,14 @@ MOST_ON_TERMINAL: Final = 200
 
 
 class Drawn(msgspec.Struct, frozen=True):
-    """A plan with all that it was drawn up from; ``saved`` is the same without any secret, ``address`` the store's."""
+    """A plan with all that it was drawn from; ``saved`` is the same without any secret; ``named`` as in ``Parts``."""
 
     plan: Plan
     held: Held
     revision: Revision
     around: Around
     saved: SavedPlan
-    address: str
+    named: str
 
 
 @click.command
@@ -57,7 +57,7 @@ def plan(settings: Settings, at: str | None, save: Path | None, detailed_exitcod
     else:
         show(drawn)
         show_refusals(drawn)
-        for line in approval_lines(drawn.plan, drawn.address):
+        for line in approval_lines(drawn.plan, drawn.named):
             click.echo(line)
     if not detailed_exitcode:
         return 0
@@ -78,7 +78,7 @@ async def draw_up(parts: Parts, revision: Revision) -> Drawn:
     made = made.resume(held.record.applying if held.record else None)
     base = await parts.survey.base(held.record)
     around = Around(parts.settings.source.path, held.record, held.index, base.origin)
-    return Drawn(made, held, revision, around, saved.save(made, around), parts.address)
+    return Drawn(made, held, revision, around, saved.save(made, around), parts.named)
 
 
 def show(drawn: Drawn) -> None:

@@ -50,7 +50,7 @@ def _facts(standing: Standing, now: float) -> Iterator[Fact]:
     yield from _orders(live.orders)
     yield _drift(live)
     if live.next is not None:
-        yield from _next(live.next, live.address)
+        yield from _next(live.next, live.named)
 
 
 def _tip(tip: Tip, now: float) -> Iterator[Fact]:
@@ -118,7 +118,7 @@ def _drift(live: Live) -> Fact:
     if drift.count == 0:
         return "drift", f"none{note}", None
     keys = some(drift.keys, 10, total=drift.count)
-    return "drift", f"{count(drift.count, 'key')}: {keys}{note}; {advice.drift(live.address)} shows more", "yellow"
+    return "drift", f"{count(drift.count, 'key')}: {keys}{note}; {advice.drift(live.named)} shows more", "yellow"
 
 
 def _next(following: Next, address: str) -> Iterator[Fact]:

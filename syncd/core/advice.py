@@ -1,9 +1,12 @@
-"""Commands that a message tells a person to run, with the flags that make them reach the same store."""
+"""Commands that a message tells a person to run, with the flags that make them reach the same store.
+
+``address`` is the store's where a person must say it, else "".
+"""
 
 from typing import Final
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8500"
-"""Where commands look without being told."""
+"""Where commands look without being told: a person need not say it."""
 
 
 def plan(address: str, at: str = "") -> str:
@@ -28,4 +31,4 @@ def keep_drift(address: str) -> str:
 
 def _flags(address: str, at: str) -> str:
     commit = f" --at {at[:7]}" if at else ""
-    return commit + ("" if address == DEFAULT_ADDRESS else f" --address {address.removeprefix('http://')}")
+    return commit + ("" if address in ("", DEFAULT_ADDRESS) else f" --address {address.removeprefix('http://')}")

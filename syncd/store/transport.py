@@ -224,7 +224,8 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         address = self._endpoint.address
         if self._endpoint.is_default:
             return (
-                "start a Consul agent, name yours in CONSUL_HTTP_ADDR, or try syncd without one: syncd run --embedded"
+                "start a Consul agent, name yours in CONSUL_HTTP_ADDR, or try syncd without one: syncd run --embedded; "
+                "one that runs with another port (make run PORT=8600): export SYNCD_STORE_ADDRESS=127.0.0.1:8600"
             )
         if not address.port and not address.socket:
             return "the address names no port, which means port 80 or 443, as for the Consul CLI; Consul's is 8500"

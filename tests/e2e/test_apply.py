@@ -56,6 +56,20 @@ def test_every_kind_of_change_is_shown_with_old_and_new_value(local: Machine) ->
     }
 
 
+def test_a_hint_names_the_store_only_where_a_flag_named_it(local: Machine) -> None:
+    local.cli("apply", "--yes")
+    local.kv.put("brain/model", b"by hand")
+    address = local.kv.address.removeprefix("http://")
+    file = local.home / "named.toml"
+    file.write_text(f'[store]\naddress = "{address}"\n')
+    for command in ("status", "drift"):
+        by_file = local.cli(command, "--config", str(file), CONSUL_HTTP_ADDR="127.0.0.1:1").stdout
+        by_flag = local.cli(command, "--address", address, CONSUL_HTTP_ADDR="127.0.0.1:1").stdout
+        assert "syncd drift" in by_file
+        assert "--address" not in by_file
+        assert f"syncd drift --address {address}" in by_flag
+
+
 def test_a_refused_plan_changes_nothing_until_that_very_plan_is_approved(machine: Machine) -> None:
     machine.repository.commit(MANY)
     machine.cli("apply", "--yes")

@@ -8,6 +8,7 @@ from syncd.core import advice
 @pytest.mark.parametrize(
     ("address", "flag"),
     [
+        ("", ""),
         ("http://127.0.0.1:8500", ""),
         ("http://127.0.0.1:8600", " --address 127.0.0.1:8600"),
         ("https://consul.example:8501", " --address https://consul.example:8501"),
