@@ -19,3 +19,11 @@ def some(names: Sequence[str], most: int = 5, *, total: int | None = None) -> st
     """Name the first few; ``total`` is how many there are where not all are given."""
     more = (total or len(names)) - len(names[:most])
     return ", ".join(names[:most]) + (f" and {more:,} more" if more else "")
+
+
+def unreadable(error: OSError) -> str:
+    """Say why a file that holds secrets cannot be read; to the service's user, who may not, what helps."""
+    reason = error.strerror or "it cannot be read"
+    if not isinstance(error, PermissionError):
+        return reason
+    return f"{reason}; a file that only root may read is handed to the service by LoadCredential: docs/operations.md"

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from syncd.core.errors import SettingsError
+from syncd.core.text import unreadable
 from syncd.store.tls import TlsFiles, make_context
 from syncd.store.token import FileToken, FixedToken, NoToken, Token
 
@@ -171,7 +172,7 @@ class _Reading:
         try:
             return make()
         except OSError as error:
-            self.problems.append(f"{name}: {error.strerror or error}")
+            self.problems.append(f"{name}: {unreadable(error)}")
         except ValueError as error:
             self.problems.append(f"{name}: {error}")
         return otherwise

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from syncd.core.errors import SyncdError
+from syncd.core.text import unreadable
 from syncd.log import get_logger
 
 log = get_logger(__name__)
@@ -79,7 +80,7 @@ class Tokens:
                 return
             self._known, self._error = read_tokens(self._path.read_text(), str(self._path)), None
         except (OSError, UnicodeDecodeError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
+            reason = unreadable(problem) if isinstance(problem, OSError) else "it is not UTF-8"
             self._fail(None, TokensError(f"the tokens cannot be read: {reason}", where=str(self._path), hint=_HINT))
         except TokensError as problem:
             self._fail(seen, problem)

@@ -74,6 +74,15 @@ def test_the_units_differ_in_their_names_only() -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_every_secret_of_its_settings_can_be_handed_to_it(unit: Path) -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    for name in ("brain:/etc/syncd/brain.secret", "catalog:/etc/syncd/catalog.secret", "tokens:/etc/syncd/tokens"):
+        assert f"\n#LoadCredential={name}\n" in unit.read_text()
+        assert f"`LoadCredential={name}`" in page
+        assert f'"/run/credentials/syncd.service/{name.partition(":")[0]}"' in page
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_it_is_restarted_ended_and_kept_private_as_promised(unit: Path) -> None:
     lines = unit.read_text().splitlines()
     for line in (

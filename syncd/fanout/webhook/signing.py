@@ -10,6 +10,7 @@ from binascii import b2a_base64
 from pathlib import Path
 from typing import Final
 
+from syncd.core.text import unreadable
 from syncd.log import get_logger
 
 log = get_logger(__name__)
@@ -103,7 +104,7 @@ class SecretFile:
         except ValueError as error:
             problem = str(error)
         except OSError as error:
-            problem = error.strerror or "it cannot be read"
+            problem = unreadable(error)
         raise ValueError(f"secret_file {self._path}: {problem}")
 
 

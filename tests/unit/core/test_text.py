@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.text import printable
+from syncd.core.text import printable, unreadable
 
 
 @given(st.text())
@@ -17,3 +17,11 @@ def test_ordinary_text_stays_as_it_is() -> None:
 
 def test_the_rest_is_escaped_readably() -> None:
     assert printable("a\nb\x1b[2J\udcff") == "a\\nb\\x1b[2J\\udcff"
+
+
+def test_whoever_may_not_read_a_secret_is_told_how_the_service_gets_it() -> None:
+    assert unreadable(FileNotFoundError(2, "No such file or directory")) == "No such file or directory"
+    assert unreadable(OSError()) == "it cannot be read"
+    told = unreadable(PermissionError(13, "Permission denied"))
+    assert told.startswith("Permission denied; ")
+    assert "LoadCredential" in told
