@@ -5,8 +5,10 @@ from typing import Final
 
 from syncd.cli.ago import ago, span
 from syncd.cli.standing import Standing
+from syncd.core.delivery import DeliveryState
 from syncd.core.text import count, some
 from syncd.daemon.answers import LiveStatus, LiveSubscribers, Trouble
+from syncd.daemon.line import Standings
 
 Fact = tuple[str, str, str | None]
 """A name, what is to be said of it, and a colour."""
@@ -62,11 +64,19 @@ def _subscribers(told: LiveSubscribers, streams: int, now: float) -> Iterator[Fa
     )
     yield "told", f"{count(told.count, 'subscriber')}{states}{following}", None
     for each in told.troubled[:_MOST_TROUBLED]:
-        owed = f", owed for {span(now - each.since)}" if each.since else ""
-        yield "", f"{each.name} is {each.state} after {_tries(each.tries)}{owed}: {each.said}", "red"
+        yield "", _trouble_of(each, now), "red"
     more = len(told.troubled) - _MOST_TROUBLED
     if more > 0:
         yield "", f"and {more:,} more: syncd subscribers list", "red"
+
+
+def _trouble_of(each: Standings, now: float) -> str:
+    owed = f", owed for {span(now - each.since)}" if each.since else ""
+    if each.state == DeliveryState.DISABLED:
+        behind = f", {count(each.behind, 'event')} behind" if each.behind else ""
+        said = each.said or "it wants nothing more"
+        return f"{each.name} is disabled{behind}{owed}: {said} (to have it told: syncd subscribers replay {each.name})"
+    return f"{each.name} is {each.state} after {_tries(each.tries)}{owed}: {each.said}"
 
 
 def _tries(number: int) -> str:

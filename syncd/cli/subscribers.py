@@ -36,7 +36,7 @@ def subscribers() -> None:
 def list_(settings: Settings, output: str) -> None:
     """List the subscribers: who is behind, since when, and what each said last.
 
-    BEHIND counts events that were not told yet, AGE is that of the oldest.
+    BEHIND counts events that were not told yet, "full state" where that is told instead; AGE is that of the oldest.
     """
     found = _ask(settings, lambda daemon: daemon.subscribers())
     if output == "json":
@@ -112,7 +112,7 @@ def _row(each: Standings, now: float) -> list[str]:
         each.name,
         each.kind,
         "elsewhere" if each.held else each.state,
-        f"{each.behind:,}",
+        "full state" if each.full else f"{each.behind:,}",
         span(now - each.since) if each.since else "-",
         span(each.next - now) if each.next else "-",
         each.target,

@@ -12,7 +12,8 @@ from syncd.core.delivery import DeliveryEvent, DeliveryState
 from syncd.core.errors import NotFound, StateError
 from syncd.core.event import Event, limit
 from syncd.core.subscriber import File, Subscriber
-from syncd.daemon.line import Line, Standings, defined, target_of
+from syncd.daemon import tries
+from syncd.daemon.line import Line, Standings, defined
 from syncd.daemon.messages import Audience, Messages, Wanted, event_in
 from syncd.daemon.service import Pulse
 from syncd.fanout.journal import Journal
@@ -73,7 +74,7 @@ class Dispatcher:
                 concerns[audience] = limit(event, audience.wants) is not None
             if concerns[audience]:
                 self._owe(line, event.time)
-            elif line.state is DeliveryState.IDLE:
+            elif line.state is DeliveryState.IDLE or _is_level(line, event.seq):
                 line.standing.told = event.seq
 
     def begin(self, *, leading: bool) -> None:
@@ -139,7 +140,8 @@ class Dispatcher:
 
     def standings(self) -> list[Standings]:
         """Say how each subscriber stands, by name."""
-        return [self._standing(line) for _, line in sorted(self._lines.items())]
+        now, head = self._now(), self._journal.head.seq
+        return [line.told(head, now, held=line.led and not self._leading) for _, line in sorted(self._lines.items())]
 
     async def deliveries(self, name: str, most: int) -> list[Delivery]:
         """Return a subscriber's deliveries that came to an end, the newest first; NotFound where there is none such."""
@@ -156,7 +158,10 @@ class Dispatcher:
         message = self._messages.test(f"test-{self._draw_id()}", self._now())
         line.sender.send(message, lambda result: None if answer.done() else answer.set_result(result))
         try:
-            return await answer
+            result = await answer
+            if result.outcome == "delivered" and line.state is DeliveryState.WAITING:  # it is back
+                line.move(DeliveryEvent.DUE)
+            return result
         finally:
             line.answer = None
             line.free.set()
@@ -286,37 +291,31 @@ class Dispatcher:
             self._observe(max(0.0, now - (line.since or line.started)))
             line.delivered += 1
             line.move(DeliveryEvent.DELIVERED)
+            tries.tell_delivered(line)
             self._end(line, wanted, id_, result, now)
         elif result.outcome == "gone":
             line.move(DeliveryEvent.GONE)
             line.standing.disabled = True
-            log.warning("a subscriber wants nothing more", subscriber=line.subscriber.name, said=result.said)
+            tries.tell_gone(line, result.said)
             self._end(line, wanted, id_, result, self._now())
         else:
             self._fail(line, wanted, id_, result)
 
     def _fail(self, line: Line, wanted: Wanted, id_: str, result: Result) -> None:
-        now, standing, name = self._now(), line.standing, line.subscriber.name
+        now, standing = self._now(), line.standing
         line.failed += 1
         retry = delivery.failed(standing.retry, now, self._draw(), asked=result.retry_after)
         if retry is None:
             line.exhausted += 1
             line.move(DeliveryEvent.EXHAUSTED)
-            hint = f"mend it, then: syncd subscribers replay {name} --event {id_}"
-            log.error("a subscriber could not be told", subscriber=name, id=id_, said=result.said, hint=hint)
+            tries.tell_exhausted(line, result.said, id_)
             self._end(line, wanted, id_, result, now, "exhausted")
             return
         line.move(DeliveryEvent.FAILED)
         line.news = False
         standing.retry = retry
         self._journal.acknowledge(standing, None)
-        log.warning(
-            "a delivery failed",
-            subscriber=name,
-            said=result.said,
-            tries=retry.tries,
-            next_in=f"{retry.planned - now:.0f}s",
-        )
+        tries.tell_failed(line, result.said, retry, now)
         line.free.set()
         if self._journal.head.seq > wanted.upto:
             line.news = True
@@ -347,7 +346,7 @@ class Dispatcher:
         line.free.set()
         if ended is not None:
             self._journal.acknowledge(line.standing, ended)
-        if self._journal.head.seq > upto and line.state is DeliveryState.IDLE:
+        if self._journal.head.seq > upto and line.state in (DeliveryState.IDLE, DeliveryState.DISABLED):
             self._owe(line, self._messages.since(upto))
 
     def _observe(self, seconds: float) -> None:
@@ -360,26 +359,10 @@ class Dispatcher:
             raise NotFound(f"there is no subscriber {name}", hint=f"there are: {known}")
         return self._lines[name]
 
-    def _standing(self, line: Line) -> Standings:
-        subscriber, standing, now = line.subscriber, line.standing, self._now()
-        owed = line.state not in (DeliveryState.IDLE, DeliveryState.DISABLED)
-        held = line.led and not self._leading
-        return Standings(
-            name=subscriber.name,
-            kind=subscriber.kind,
-            origin=subscriber.origin,
-            target=target_of(subscriber),
-            state=line.state,
-            held=held,
-            behind=self._journal.head.seq - (standing.told or 0) if owed and not held else 0,
-            since=line.since if owed and not held else 0.0,
-            tries=standing.retry.tries if standing.retry else 0,
-            next=line.due(now) if line.state is DeliveryState.WAITING else 0.0,
-            said=line.said,
-            delivered=line.delivered,
-            failed=line.failed,
-            exhausted=line.exhausted,
-        )
+
+def _is_level(line: Line, seq: int) -> bool:
+    """Tell whether a disabled subscriber has missed nothing before that event."""
+    return line.state is DeliveryState.DISABLED and line.standing.told == seq - 1
 
 
 def _gone(name: str) -> NotFound:

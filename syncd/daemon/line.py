@@ -34,6 +34,7 @@ class Line:
         self.since = 0.0
         self.started = 0.0
         self.said = ""
+        self.complaint = ""  # what the log said last of its trouble; "" once that is over
         self.delivered = self.failed = self.exhausted = 0
         if standing.disabled:
             self.state = DeliveryState.DISABLED
@@ -50,13 +51,35 @@ class Line:
         assert self.standing.retry is not None
         return due(self.standing.retry, now, news=self.news)
 
+    def told(self, head: int, now: float, *, held: bool) -> "Standings":
+        """Say how it stands; ``head`` is the number of the last event. ``held``: another node leads and tells it."""
+        subscriber, standing = self.subscriber, self.standing
+        owed, told = self.state is not DeliveryState.IDLE and not held, standing.told
+        return Standings(
+            name=subscriber.name,
+            kind=subscriber.kind,
+            origin=subscriber.origin,
+            target=target_of(subscriber),
+            state=self.state,
+            held=held,
+            behind=(1 if told is None else head - told) if owed else 0,
+            since=self.since if owed else 0.0,
+            tries=standing.retry.tries if standing.retry else 0,
+            next=self.due(now) if self.state is DeliveryState.WAITING else 0.0,
+            said=self.said,
+            delivered=self.delivered,
+            failed=self.failed,
+            exhausted=self.exhausted,
+            full=owed and told is None,
+        )
+
 
 class Standings(msgspec.Struct, frozen=True):
     """How one subscriber stands, for people and metrics.
 
-    ``behind`` counts the events that it has not been told, of which some may not concern it; ``since`` is when the
-    oldest of them was published, ``next`` when it is tried again (Unix seconds, 0: not now). ``held``: another node
-    leads and tells it.
+    ``behind`` counts the events that it has not been told, of which some may not concern it; where it is owed the
+    ``full`` state instead, that counts as one. ``since`` is when the oldest of them was published, ``next`` when it is
+    tried again (Unix seconds, 0: not now). ``held``: another node leads and tells it.
     """
 
     name: str
@@ -73,6 +96,7 @@ class Standings(msgspec.Struct, frozen=True):
     delivered: int
     failed: int
     exhausted: int
+    full: bool = False
 
 
 def defined(subscriber: Subscriber) -> str:

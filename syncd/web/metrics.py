@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from syncd.core.delivery import DeliveryState
 from syncd.daemon.answers import LiveStatus
 from syncd.daemon.dispatcher import BUCKETS
 from syncd.daemon.door import Door
@@ -74,13 +75,15 @@ class Snapshot(Collector):
         now = self._door.now()
         depth = Gauge("syncd_subscriber_queue_depth", "Events that it has not been told.", labels=["subscriber"])
         age = Gauge("syncd_subscriber_queue_age_seconds", "Age of the oldest of them.", labels=["subscriber"])
+        disabled = Gauge("syncd_subscriber_disabled", "1 once it said that it wants no more.", labels=["subscriber"])
         ended = Counter("syncd_deliveries", "Tries by how they ended.", labels=["subscriber", "outcome"])
         for each in standings:
             depth.add_metric([each.name], each.behind)
             age.add_metric([each.name], max(0.0, now - each.since) if each.since else 0.0)
+            disabled.add_metric([each.name], each.state == DeliveryState.DISABLED)
             for outcome in ("delivered", "failed", "exhausted"):
                 ended.add_metric([each.name, outcome], getattr(each, outcome))
-        yield from (depth, age, ended)
+        yield from (depth, age, disabled, ended)
 
     def _latency(self) -> Metric:
         dispatcher = self._door.dispatcher

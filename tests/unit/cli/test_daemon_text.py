@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from syncd.cli.daemon_text import daemon_facts
 from syncd.cli.standing import Standing, Tip
@@ -27,6 +28,9 @@ PASS = LivePass("unchanged", NOW, "b" * 40, {}, 0, 0, (), "", None)
 def deaf(number: int = 1, *, since: float = 0.0, tries: int = 1) -> Standings:
     said = "connection refused"
     return Standings(f"deaf{number}", "webhook", "", "http://x", "waiting", False, 1, since, tries, 0.0, said, 0, 1, 0)
+
+
+GONE = Standings("gone", "webhook", "", "http://x", "disabled", False, 3, NOW - 60, 0, 0.0, "410 Gone", 1, 0, 0)
 
 
 def lines(**fields: Any) -> list[str]:
@@ -82,6 +86,17 @@ def test_a_daemon_that_does_well_takes_three_lines() -> None:
         (
             {"subscribers": LiveSubscribers(1, {"waiting": 1}, (deaf(since=NOW - 60),))},
             "         deaf1 is waiting after 1 try, owed for 60 seconds: connection refused",
+        ),
+        (
+            {"subscribers": LiveSubscribers(1, {"disabled": 1}, (GONE,))},
+            (
+                "         gone is disabled, 3 events behind, owed for 60 seconds: 410 Gone"
+                " (to have it told: syncd subscribers replay gone)"
+            ),
+        ),
+        (
+            {"subscribers": LiveSubscribers(1, {}, (replace(GONE, behind=0, since=0.0, said=""),))},
+            "         gone is disabled: it wants nothing more (to have it told: syncd subscribers replay gone)",
         ),
         (
             {"subscribers": LiveSubscribers(7, {}, tuple(deaf(number, tries=2) for number in range(7)))},

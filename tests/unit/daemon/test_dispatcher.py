@@ -269,6 +269,76 @@ async def test_whoever_is_gone_is_not_told_until_a_person_says_so(fanout: Fanout
     assert (fanout.standing("all").state, receiver.told[-1]) == ("idle", {"a": "2"})
 
 
+async def test_a_trouble_is_told_once_and_its_end_with_the_number_of_tries(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    with capture_logs() as logs:
+        for step, answer in enumerate((FAILED, FAILED, Result("failed", "503"), Result("delivered", "200"))):
+            receiver.answer = answer
+            if step == 0:
+                await fanout.publish(a="1")
+            else:
+                fanout.now = fanout.standing("all").next
+                fanout.dispatcher._wake.set()
+                await until(lambda count=step + 2: is_count(receiver, count), "it is not tried again")  # type: ignore[misc]
+        await fanout.publish(a="2")
+    assert [(each["log_level"], each["event"], each.get("said"), each["tries"]) for each in logs] == [
+        ("warning", "a delivery failed", "500", 1),
+        ("debug", "a delivery failed", "500", 2),
+        ("warning", "a delivery failed", "503", 3),
+        ("info", "delivered again", None, 4),
+    ]
+
+
+async def test_what_a_disabled_subscriber_misses_is_counted_and_the_way_out_is_named(fanout: Fanout) -> None:
+    await fanout.start(BRAIN)
+    receiver = fanout.receiver("brain")
+    receiver.answer = Result("gone", "410 Gone")
+    with capture_logs() as logs:
+        await fanout.publish(brain_model="a")
+        await fanout.publish(tts_voice="v")
+        assert (fanout.standing("brain").behind, fanout.standing("brain").since) == (0, 0.0), "no news of its own"
+        for number in range(3):
+            fanout.now += 1
+            await fanout.publish(brain_model=str(number))
+        receiver.answer = Result("delivered", "200")
+        assert (fanout.standing("brain").behind, fanout.standing("brain").since) == (3, fanout.now - 2)
+        await fanout.dispatcher.replay("brain")
+    assert [each["event"] for each in logs] == ["a subscriber wants nothing more", "delivered again"]
+    assert logs[0]["hint"].endswith("syncd subscribers replay brain")
+
+
+async def test_what_comes_during_the_try_that_disables_counts_too(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.start(ALL)
+    await fanout.publish(a="1")
+    fanout.receiver("all").reply(Result("gone", "410"))
+    standing = fanout.standing("all")
+    assert (standing.state, standing.behind, standing.since) == ("disabled", 1, fanout.now)
+
+
+async def test_who_is_owed_the_full_state_is_behind_by_that_alone(fanout: Fanout) -> None:
+    fanout.receivers.answers |= {"all": FAILED, "brain": FAILED}
+    await fanout.start(ALL)
+    assert (fanout.standing("all").behind, fanout.standing("all").full) == (1, True), "before the first event"
+    for number in range(3):
+        await fanout.publish(brain_model=str(number))
+    await fanout.dispatcher.subscribe([ALL, BRAIN])
+    assert (fanout.standing("brain").behind, fanout.standing("brain").full) == (1, True)
+
+
+async def test_a_test_that_gets_through_has_what_waits_tried_at_once(fanout: Fanout) -> None:
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    receiver.answer = FAILED
+    await fanout.publish(a="1")
+    await fanout.dispatcher.test("all")
+    assert fanout.standing("all").state == "waiting", "it still fails"
+    receiver.answer = Result("delivered", "200")
+    await fanout.dispatcher.test("all")
+    assert (fanout.standing("all").state, receiver.told[-1]) == ("idle", {"a": "1"})
+
+
 # -- over restarts
 
 
