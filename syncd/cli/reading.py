@@ -4,9 +4,8 @@ Opens the repository itself: wiring would load the store's client, which takes l
 """
 
 import click
-from msgspec.structs import replace
 
-from syncd.core.problems import Problem, TreeError
+from syncd.core.problems import TreeError
 from syncd.git.source import Revision, Source
 from syncd.settings import Settings
 
@@ -37,12 +36,7 @@ async def read_from(source: Source, settings: Settings, at: str | None) -> Revis
             return await source.read(await source.resolve(at))
         return await (source.read_worktree() if settings.source.worktree else source.read())
     except TreeError as error:
-        raise TreeError(in_repository(error.problems, settings.source.path), commit=error.commit) from error
-
-
-def in_repository(problems: tuple[Problem, ...], root: str) -> tuple[Problem, ...]:
-    """Name the files of problems from the repository's root."""
-    return tuple(replace(problem, path=repository_path(root, problem.path)) for problem in problems)
+        raise error.below(settings.source.path) from error
 
 
 def repository_path(root: str, path: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from syncd.cli.errors import render_problems
 from syncd.cli.options import SOURCE, at_option, output_option, with_settings
 from syncd.cli.output import print_json
-from syncd.cli.reading import in_repository, read
+from syncd.cli.reading import read
 from syncd.cli.running import run
 from syncd.core.problems import Problem, TreeError
 from syncd.core.text import count
@@ -33,7 +33,7 @@ def validate(settings: Settings, at: str | None, output: str) -> int:
             raise
         print_json(_result(error.problems, commit=error.commit))
         return error.exit_code
-    warnings = in_repository(revision.tree.warnings, settings.source.path)
+    warnings = tuple(warning.below(settings.source.path) for warning in revision.tree.warnings)
     keys, files = len(revision.tree.desired.keys), len(revision.tree.files)
     if output == "json":
         print_json(_result(warnings, commit=revision.commit.id, keys=keys, files=files))

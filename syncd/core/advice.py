@@ -29,6 +29,11 @@ def keep_drift(address: str) -> str:
     return f"{drift(address)} --patch | git apply"
 
 
+def resume(address: str) -> str:
+    """Write the command that lifts a pause."""
+    return f"syncd resume{_flags(address, '')}"
+
+
 def _flags(address: str, at: str) -> str:
     commit = f" --at {at[:7]}" if at else ""
     return commit + ("" if address in ("", DEFAULT_ADDRESS) else f" --address {address.removeprefix('http://')}")

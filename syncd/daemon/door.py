@@ -21,7 +21,7 @@ from syncd.daemon.survey import Held, Survey
 from syncd.daemon.view import View
 from syncd.fanout.sender import Result
 from syncd.fanout.stream import Streams
-from syncd.git.source import Source
+from syncd.git.source import Revision, Source
 from syncd.log import get_logger
 from syncd.store.store import Store
 
@@ -87,7 +87,7 @@ class Door:
 
         TreeError where the tip is invalid, NotNow while nothing is held.
         """
-        revision = await (self._source.read_worktree() if self._worktree else self._source.read())
+        revision = await self._read()
         while True:
             held, ended = await self._held(), self.passes.begun
             whole = Held(held.mirror, held.record, held.index, held.listed)
@@ -146,6 +146,12 @@ class Door:
         await asyncio.gather(*self._tests, return_exceptions=True)
 
     # -- within
+
+    async def _read(self) -> Revision:
+        try:
+            return await (self._source.read_worktree() if self._worktree else self._source.read())
+        except TreeError as error:
+            raise error.below(self._source.path) from error
 
     async def _resolve(self, commit: str) -> str:
         try:

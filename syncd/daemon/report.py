@@ -5,10 +5,12 @@ from typing import Final
 
 from syncd.core import advice
 from syncd.core.change import Change, Operation
+from syncd.core.control import Control
 from syncd.core.digest import shown_hash
 from syncd.core.errors import Conflict, Kind, StateError, SyncdError
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
+from syncd.core.text import some
 from syncd.daemon.reconciler import Outcome
 from syncd.daemon.standing import standing
 from syncd.log import get_logger
@@ -44,6 +46,7 @@ class Report:
         self._address = address
         self._told: dict[str, str] = {}
         self._edits: tuple[str, ...] = ()
+        self._orders = Control()
         self._drift: dict[str, str] = {}
         self._outcome: Outcome | None = None
         self._source_error: SyncdError | None = None
@@ -59,6 +62,8 @@ class Report:
         """Tell how a pass ended."""
         plan, self._outcome = outcome.plan, outcome
         self._reported(outcome)
+        if outcome.result != "paused" and self._told.pop("paused", ""):
+            log.info("no longer paused")
         if outcome.healed and plan is not None:
             self._healed(plan)
             self._withheld(plan)
@@ -71,8 +76,8 @@ class Report:
         elif outcome.result == "standby":
             self._once("outcome", f"standby {outcome.holder}", lambda: log.info("standing by", leader=outcome.holder))
         elif outcome.result == "paused":
-            hint = "to go on: syncd resume"
-            self._once("outcome", "paused", lambda: log.warning("paused: nothing is written", hint=hint))
+            self._told["outcome"] = "paused"
+            self._once("paused", f"paused {self._orders.pause}", self._paused)
         elif plan is not None:
             self._once(
                 "outcome",
@@ -80,6 +85,10 @@ class Report:
                 lambda: log.info("in sync", commit=plan.commit.short, keys=plan.keys),
             )
             self._withheld(plan)
+
+    def orders(self, orders: Control) -> None:
+        """Take note of the orders by which the next passes go: whoever gave them is named with what they do."""
+        self._orders = orders
 
     def source_error(self, error: SyncdError | None) -> None:
         """Tell what is wrong with the desired state when it begins; None: nothing is."""
@@ -108,8 +117,10 @@ class Report:
     def edits(self, paths: tuple[str, ...]) -> None:
         """Tell which files were edited and not committed, as often as that set changes."""
         if paths != self._edits and paths:
-            shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
-            log.warning("uncommitted edits are not applied", files=shown, hint="commit them, or run with --worktree")
+            files = some([self._place(path) for path in paths], 5)
+            log.warning("uncommitted edits are not applied", files=files, hint="commit them, or run with --worktree")
+        elif paths != self._edits:
+            log.info("no uncommitted edits are left")
         self._edits = paths
 
     def _reported(self, outcome: Outcome) -> None:
@@ -142,7 +153,16 @@ class Report:
             self._told[topic] = what
             tell()
 
+    def _paused(self) -> None:
+        pause = self._orders.pause
+        order = _given(by=pause.author, why=pause.reason) if pause is not None else {}
+        log.warning("paused: nothing is written", **order, hint=f"to go on: {advice.resume(self._address)}")
+
     def _applied(self, plan: Plan) -> None:
+        if plan.lifted:
+            approval = self._orders.approval
+            order = {"by": approval.author, "plan": approval.hash} if approval is not None else {}
+            log.info("approved", lifts=", ".join(plan.lifted), **order)
         for change in plan.changes[:MAX_CHANGES]:
             log.info(_DONE[change.operation], key=change.key, **self._values(change))
         if len(plan.changes) > MAX_CHANGES:
@@ -206,7 +226,7 @@ class Report:
     def _error(self, error: SyncdError) -> None:
         if isinstance(error, TreeError):
             for problem in error.problems[:MAX_PROBLEMS]:
-                log.error("invalid", at=self._place(problem.where), why=problem.message, **_given(hint=problem.hint))
+                log.error("invalid", at=problem.where, why=problem.message, **_given(hint=problem.hint))
             log.error(
                 "the commit is invalid and changes nothing",
                 commit=error.commit[:7],

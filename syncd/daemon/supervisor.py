@@ -248,6 +248,7 @@ class Daemon:
         if orders == self._passes.control:
             return False
         self._passes.control = orders
+        self._report.orders(orders)
         if orders.approval is not None:
             self._read_in_full()  # what a person approved is a plan of everything, not of what a commit touched
         return True
@@ -258,10 +259,11 @@ class Daemon:
             self._good = await (self._source.read_worktree() if self._worktree else self._source.read())
             self._passes.read(self._good.commit, None)
             self._report.source_error(None)
-        except (TreeError, GitError) as error:
+        except (TreeError, GitError) as caught:
+            error = caught.below(self._source.path) if isinstance(caught, TreeError) else caught
             self._passes.read(None, error)
             if self._good is None:
-                raise
+                raise error from caught
             self._report.source_error(error)
         return self._good
 

@@ -120,7 +120,7 @@ def test_a_sync_waits_for_what_becomes_of_a_commit(machine: Machine) -> None:
         machine.repository.commit({"tts.yaml": "voice: [\n"})
         got = api.post("/api/v1/sync").json
         assert (got["result"], got["reached"]) == ("invalid", False)
-        assert got["problems"][0]["path"] == "tts.yaml"
+        assert got["problems"][0]["path"] == "config/mordomo/tts.yaml"
         assert api.get("/api/v1/status").json["source"]["problems"]
 
 

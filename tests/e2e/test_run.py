@@ -34,7 +34,7 @@ def test_an_edit_that_is_not_committed_is_named_and_not_applied(local: Machine) 
     with local.run() as daemon:
         daemon.wait_for_output("applied")
         local.repository.write({"brain.yaml": "model: other\n"})
-        daemon.wait_for_output("uncommitted edits are not applied  files=brain.yaml")
+        daemon.wait_for_output("uncommitted edits are not applied  files=config/mordomo/brain.yaml")
         assert "brain.yaml: not committed" in local.cli("status").stdout
         assert local.kv.get("brain/model") == b"qwen2.5:3b"
 

@@ -48,7 +48,7 @@ def approve(scene: Scene, hint: str) -> None:
 async def a_pass_went_by(scene: Scene, logs: list[EventDict], name: str) -> None:
     """Wait until the daemon has looked at everything once more: it ends a pass with a look at edited files."""
     (scene.repository.tree / name).write_text("x: 1\n")
-    await told(logs, files=name)
+    await told(logs, files=f"config/mordomo/{name}")
     (scene.repository.tree / name).unlink()
 
 
