@@ -14,7 +14,7 @@ from syncd.cli.applying import carry_out
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
 from syncd.cli.orders import Paused, orders
 from syncd.cli.output import print_json
-from syncd.cli.plan import Drawn, draw_up, show, show_refusals
+from syncd.cli.plan import Drawn, draw_up, show, show_approved
 from syncd.cli.reading import read_from
 from syncd.cli.running import run
 from syncd.cli.stopping import stoppable
@@ -65,7 +65,7 @@ def apply(settings: Settings, file: Path | None, at: str | None, yes: bool, appr
         _tell(nothing_done(drawn.plan), drawn, output)
         return 0
     if approve and output == "table":
-        show_refusals(drawn)
+        show_approved(drawn)
     if drawn.plan.changes and not (yes or approve) and not click.confirm("Apply this plan?", err=True):
         click.echo("Nothing was written.", err=True)
         return _DECLINED
@@ -88,7 +88,7 @@ async def _draw_up(settings: Settings, at: str | None, kept: SavedPlan | None) -
     async with wiring.open_parts(settings, os.environ) as parts:
         pause = (await orders(parts.store)).pause
         if pause is not None:
-            raise Paused(pause)
+            raise Paused(pause, parts.address)
         if kept is None:
             return await draw_up(parts, await read_from(parts.source, settings, at))
         _demand_same_place(kept, settings)

@@ -97,7 +97,7 @@ async def _reconcile_once(
     """Reconcile under the orders that stand now; our approval is ours alone and need not be left in the store."""
     standing = await orders(parts.store)
     if standing.pause is not None:
-        raise Paused(standing.pause)
+        raise Paused(standing.pause, parts.address)
     own = Approval(approve, "", int(time.time()) + 60) if approve else standing.approval
     return await reconcile(msgspec.structs.replace(standing, approval=own))
 

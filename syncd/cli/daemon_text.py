@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from syncd.cli.ago import ago, span
-from syncd.cli.standing import Standing
+from syncd.cli.standing import Standing, Tip
 from syncd.core.delivery import DeliveryState
 from syncd.core.text import count, some
 from syncd.daemon.answers import LiveStatus, LiveSubscribers, Trouble
@@ -36,8 +36,9 @@ def daemon_facts(standing: Standing, now: float) -> Iterator[Fact]:
         None if live.role in ("leading", "standby") else "yellow",
     )
     yield from _lag(live)
-    yield from _trouble(live.last.trouble)
-    yield from _trouble(live.source.trouble)
+    for trouble in dict.fromkeys((live.last.trouble, live.source.trouble)):
+        if trouble != live.source.trouble or not _is_tips(live, standing.tip):
+            yield from _trouble(trouble)
     yield from _subscribers(live.subscribers, live.streams, now)
 
 
@@ -48,6 +49,12 @@ def _lag(live: LiveStatus) -> Iterator[Fact]:
         yield "lag", f"git is ahead of the store for {span(live.ahead)}", "yellow"
     else:
         yield "lag", "none", None
+
+
+def _is_tips(live: LiveStatus, tip: Tip) -> bool:
+    """Tell whether the daemon's trouble with the desired state is what the tip's own lines say already."""
+    theirs = live.source.tip
+    return bool(tip.problems and live.source.problems) and theirs is not None and theirs.id == tip.commit.id
 
 
 def _trouble(trouble: Trouble | None) -> Iterator[Fact]:

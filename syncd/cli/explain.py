@@ -24,7 +24,9 @@ from syncd.core.digest import shown_hash
 from syncd.core.errors import SyncdError
 from syncd.core.explain import State, is_secret, state_of
 from syncd.core.mark import mark_of
+from syncd.core.problems import TreeError
 from syncd.core.text import printable
+from syncd.git.source import Revision
 from syncd.settings import Settings
 from syncd.wiring import Parts
 
@@ -92,7 +94,7 @@ def explain(settings: Settings, key: str, at: str | None, output: str) -> None:
 
 async def _explain(settings: Settings, name: str, at: str | None) -> Explained:
     async with wiring.open_parts(settings, os.environ) as parts:
-        drawn = await draw_up(parts, await read_from(parts.source, settings, at))
+        drawn = await draw_up(parts, await _read(parts, at))
         known = drawn.revision.tree.desired.keys.keys() | drawn.held.live.keys()
         key = relative(name, settings.store.prefix, known)
         want, have = drawn.revision.tree.desired.keys.get(key), drawn.held.live.get(key)
@@ -114,6 +116,25 @@ async def _explain(settings: Settings, name: str, at: str | None) -> Explained:
             index=have.index if have else None,
             session=have.session if have else "",
         )
+
+
+async def _read(parts: Parts, at: str | None) -> Revision:
+    """Read the commit that was asked for; where that is an invalid tip, the applied one, and say so."""
+    try:
+        return await read_from(parts.source, parts.settings, at)
+    except TreeError as error:
+        if at or parts.settings.source.worktree:
+            raise
+        record = (await parts.survey.hold()).record
+        applied = record.applied if record else None
+        found = await parts.survey.applied_revision(applied) if applied is not None else None
+        if found is None:
+            raise
+        note = (
+            f"note: commit {error.commit[:7]} is invalid and changes nothing; what follows is of {found.commit.short}"
+        )
+        click.echo(f"{note}, which is applied (syncd validate shows what is wrong)", err=True)
+        return found
 
 
 def relative(name: str, prefix: str, known: AbstractSet[str]) -> str:

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Final
 
-from syncd.core import record
+from syncd.core import advice, record
 from syncd.core.control import Pause
 from syncd.core.errors import SyncdError
 from syncd.core.record import Record
@@ -26,12 +26,12 @@ class Paused(SyncdError):
 
     exit_code = 3
 
-    def __init__(self, pause: Pause) -> None:
+    def __init__(self, pause: Pause, address: str) -> None:
         reason = f": {pause.reason}" if pause.reason else ""
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(pause.since))
         super().__init__(
             f"paused by {pause.author} since {since}{reason}",
-            hint="to go on: syncd resume",
+            hint=f"to go on: {advice.resume(address)}",
         )
 
 

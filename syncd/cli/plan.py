@@ -11,7 +11,7 @@ import msgspec
 from syncd import wiring
 from syncd.cli.files import write_private
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
-from syncd.cli.plan_text import approval_lines, plan_lines, refusal_lines
+from syncd.cli.plan_text import approval_lines, approved_lines, plan_lines, refusal_lines
 from syncd.cli.reading import read_from
 from syncd.cli.running import run
 from syncd.core import saved
@@ -94,4 +94,10 @@ def show(drawn: Drawn) -> None:
 def show_refusals(drawn: Drawn) -> None:
     """Print why a plan refuses itself."""
     for line in refusal_lines(drawn.plan.refusals, sys.stdout):
+        click.echo(line)
+
+
+def show_approved(drawn: Drawn) -> None:
+    """Print what an approval of a plan lets through."""
+    for line in approved_lines(drawn.plan, sys.stdout):
         click.echo(line)

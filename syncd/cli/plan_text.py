@@ -11,7 +11,7 @@ from syncd.core.digest import shown_hash
 from syncd.core.guards import NEVER_LIFTED, Refusal
 from syncd.core.plan import Plan
 from syncd.core.saved import SavedChange, SavedLeft, SavedPlan, SavedValue
-from syncd.core.text import printable
+from syncd.core.text import count, printable
 
 _SIGNS: Final = {
     "create": ("+", "green"),
@@ -72,6 +72,15 @@ def refusal_lines(refusals: Iterable[Refusal], stream: TextIO) -> Iterator[str]:
     for refusal in refusals:
         yield f"{paint('refused:', stream, fg='red', bold=True)} {printable(refusal.message)} [{refusal.guard}]"
         yield f"  {paint('hint:', stream, fg='cyan')} {printable(refusal.hint)}"
+
+
+def approved_lines(plan: Plan, stream: TextIO) -> Iterator[str]:
+    """Write what an approval of a plan lets through."""
+    label = paint("approved:", stream, fg="green", bold=True)
+    yield from (f"{label} {printable(refusal.message)} [{refusal.guard}]" for refusal in plan.refusals)
+    if plan.withheld:
+        reasons = ", ".join(sorted({why for _, why in plan.withheld}))
+        yield f"{label} {count(len(plan.withheld), 'delete')} [{reasons}]"
 
 
 def approval_lines(plan: Plan, address: str) -> Iterator[str]:

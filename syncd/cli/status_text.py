@@ -47,7 +47,7 @@ def _facts(standing: Standing, now: float) -> Iterator[Fact]:
     yield "store", f"{live.store}; {live.prefix or '(root)'}: {live.marked:,} marked{foreign}", None
     yield from _applied(live, standing.tip.commit, now)
     yield _lease(live)
-    yield from _orders(live.orders)
+    yield from _orders(live.orders, live.next)
     yield _drift(live)
     if live.next is not None:
         yield from _next(live.next, live.named)
@@ -92,11 +92,12 @@ def _relation(live: Live, applied: Applied, tip: Commit) -> str:
     return _RELATIONS.get(live.relation or "", live.relation or "")
 
 
-def _orders(orders: Ordered) -> Iterator[Fact]:
+def _orders(orders: Ordered, following: Next | None) -> Iterator[Fact]:
     if orders.paused_by is not None:
         reason = f": {orders.reason}" if orders.reason else ""
         yield "orders", f"paused by {orders.paused_by}{reason}; nothing is written", "yellow"
-    if orders.approved is not None:
+    # An approval stands for an hour, also after its plan was applied: only the plan that waits for it is worth a line.
+    if following is not None and orders.approved == following.hash:
         yield "orders", f"plan {orders.approved} is approved by {orders.approved_by}", None
 
 
@@ -125,7 +126,8 @@ def _next(following: Next, address: str) -> Iterator[Fact]:
     sums = [f"{operation} {number:,}" for operation, number in following.counts.items()]
     sums += [f"{following.withheld:,} waiting for an approval"] if following.withheld else []
     sums += [f"{following.left:,} left as they are"] if following.left else []
-    yield "next", ", ".join(sums) or "nothing to do", None
+    if sums or not following.refusals:
+        yield "next", ", ".join(sums) or "nothing to do", None
     yield from (("refused", f"{each.message} [{each.guard}]", "red") for each in following.refusals)
     if following.hash:
         yield "", f"{advice.plan(address)} shows it; to let it through: {advice.approve(following.hash, address)}", None

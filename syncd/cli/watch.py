@@ -27,6 +27,9 @@ _EVENT: Final = msgspec.json.Decoder(ToldEvent)
 def watch(settings: Settings, below: str, output: str) -> None:
     """Print each change as it comes.
 
+    A change is what subscribers are told. Drift that is healed is none, because the value stays what it was; the
+    daemon's log tells it.
+
     Asks the daemon of this machine; PREFIX leaves out keys that do not begin so. With --output json each line is an
     event as subscribers get it. A daemon that restarts is waited for, and what happened meanwhile comes then.
     """

@@ -85,6 +85,8 @@ def test_a_refused_plan_changes_nothing_until_that_very_plan_is_approved(machine
     assert f"syncd apply --approve {hash_}" in machine.cli("status").stdout
     assert len(machine.kv.tree()) == 24
     approved = machine.cli("apply", "--approve", hash_).stdout
+    assert "approved: 20 of 24 keys would be deleted (more than 10) [mass-delete]" in approved
+    assert "refused" not in approved
     assert "20 deleted" in approved
     assert "To let" not in approved
     assert len(machine.kv.tree()) == 4
@@ -212,6 +214,16 @@ def test_explain_says_what_a_key_is(local: Machine) -> None:
     assert local.json("explain", "listed/a")["state"] == "gone from git"
     assert "did you mean brain/model" in local.cli("explain", "brain/modle", check=1).stderr
     assert "drift    2 keys: brain/model, tts/voice" in local.cli("status").stdout
+
+
+def test_explain_goes_by_the_applied_commit_while_the_tip_is_invalid(local: Machine) -> None:
+    valid, invalid = local.repository.git("rev-parse", "HEAD"), local.repository.commit({"tts.yaml": "voice: [\n"})
+    local.cli("explain", "brain/model", check=65)  # nothing is applied that it could go by
+    local.cli("apply", "--at", valid, "--yes")
+    ended = local.cli("explain", "brain/model")
+    assert "  is      in sync" in ended.stdout
+    assert f"commit {invalid[:7]} is invalid and changes nothing; what follows is of {valid[:7]}" in ended.stderr
+    local.cli("explain", "brain/model", "--at", invalid, check=65)
 
 
 def test_what_stands_in_the_store_is_imported_and_only_marked_afterwards(machine: Machine) -> None:

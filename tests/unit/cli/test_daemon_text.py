@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from syncd.cli.daemon_text import daemon_facts
 from syncd.cli.standing import Standing, Tip
 from syncd.core.desired import Commit
+from syncd.core.problems import Problem
 from syncd.daemon.answers import (
     LiveDrift,
     LiveOrders,
@@ -33,7 +34,7 @@ def deaf(number: int = 1, *, since: float = 0.0, tries: int = 1) -> Standings:
 GONE = Standings("gone", "webhook", "", "http://x", "disabled", False, 3, NOW - 60, 0, 0.0, "410 Gone", 1, 0, 0)
 
 
-def lines(**fields: Any) -> list[str]:
+def lines(*, tip: Tip = TIP, **fields: Any) -> list[str]:
     given: dict[str, Any] = {
         "version": "1",
         "uptime": 7200.0,
@@ -56,7 +57,7 @@ def lines(**fields: Any) -> list[str]:
         "subscribers": LiveSubscribers(0, {}, ()),
         "streams": 0,
     }
-    standing = Standing(TIP, None, daemon=LiveStatus(**{**given, **fields}))
+    standing = Standing(tip, None, daemon=LiveStatus(**{**given, **fields}))
     return [f"{name:<9}{text}" for name, text, _ in daemon_facts(standing, NOW)]
 
 
@@ -115,6 +116,18 @@ def test_a_daemon_that_does_well_takes_three_lines() -> None:
 )
 def test_each_fact_has_its_line(fields: dict[str, Any], line: str) -> None:
     assert line in lines(**fields)
+
+
+def test_what_is_wrong_with_the_tip_is_said_once() -> None:
+    problem = Problem("error", "syntax", "config/tts.yaml", 4, 1, "bad")
+    trouble = Trouble("bad", "config/tts.yaml:4:1")
+    invalid = LiveSource("/r", "config", "main", Commit("b" * 40), (), trouble, (problem,))
+    first = replace(PASS, trouble=trouble)  # nothing was valid yet, so the pass failed of it too
+    shown = "trouble  config/tts.yaml:4:1: bad"
+    assert [line for line in lines(source=invalid, last=first) if "trouble" in line] == [shown]
+    assert shown not in lines(tip=replace(TIP, problems=(problem,)), source=invalid, last=first)
+    other = replace(TIP, commit=Commit("c" * 40), problems=(problem,))
+    assert shown in lines(tip=other, source=invalid)
 
 
 def test_without_a_daemon_that_is_said() -> None:

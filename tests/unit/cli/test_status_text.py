@@ -83,7 +83,10 @@ def test_everything_at_one_glance() -> None:
             "applying ccccccc, begun 1 second ago; whoever leads finishes it first",
         ),
         ({"orders": Ordered("Ana", "a demo")}, "orders   paused by Ana: a demo; nothing is written"),
-        ({"orders": Ordered(approved="12", approved_by="Ana")}, "orders   plan 12 is approved by Ana"),
+        (
+            {"orders": Ordered(approved="12", approved_by="Ana"), "next": Next({"delete": 1}, 0, 0, (), "12")},
+            "orders   plan 12 is approved by Ana",
+        ),
         ({"foreign": 2}, "store    Consul 1.17.0 at http://c:8500; config: 3 marked, 2 foreign"),
         (
             {"drift": Drift(True, 12, tuple("abcdefghij"))},
@@ -105,6 +108,17 @@ def test_everything_at_one_glance() -> None:
 )
 def test_each_fact_has_its_line(fields: dict[str, Any], line: str) -> None:
     assert line in shown(Standing(tip(), live(**fields)))
+
+
+@pytest.mark.parametrize("following", [None, Next({}, 0, 0, (), ""), Next({"delete": 1}, 0, 0, (), "34")])
+def test_an_approval_that_nothing_waits_for_is_left_out(following: Next | None) -> None:
+    orders = Ordered(approved="12", approved_by="Ana")
+    assert "approved" not in "\n".join(shown(Standing(tip(), live(orders=orders, next=following))))
+
+
+def test_a_refused_plan_without_changes_is_not_nothing_to_do() -> None:
+    refused = Next({}, 0, 0, (SavedRefusal("empty", "no key", "x"),), "")
+    assert "next" not in "\n".join(shown(Standing(tip(), live(next=refused))))
 
 
 def test_an_older_or_rewritten_tip_stands_out() -> None:
