@@ -55,6 +55,8 @@ def _facts(contents: Contents, kept: Kept) -> Iterator[tuple[str, str]]:
     if kept.manifest:
         yield "taken", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(kept.manifest.taken))
     yield "size", f"{count_of_bytes(kept.size)}; the state in it {count_of_bytes(contents.state_bytes)}"
+    if contents.embedded:
+        yield "store", "syncd's embedded store; no Consul takes it. extract and consul kv import bring its keys to one"
     yield "index", f"{contents.index} (term {contents.term})"
     if contents.commit:
         begun = f", while {contents.applying[:7]} was being applied" if contents.applying else ""

@@ -15,3 +15,7 @@ class Invalid(Failed):
 
 class NotStored(Exception):  # an answer, not a fault
     """The disk did not take the write; nothing of it will be seen."""
+
+
+class NotOurs(Exception):  # an answer, not a fault
+    """The snapshot is one of a Consul."""

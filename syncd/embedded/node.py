@@ -14,7 +14,8 @@ from syncd.embedded.apply import Outcome, apply
 from syncd.embedded.commits import Commits
 from syncd.embedded.database import Database
 from syncd.embedded.records import Session
-from syncd.embedded.state import State
+from syncd.embedded.restore import restore
+from syncd.embedded.state import Image, State
 from syncd.embedded.step import Changes, Step
 from syncd.embedded.verbs import Operation
 from syncd.embedded.watches import Topic, Watches
@@ -33,6 +34,7 @@ class Node:
         self._commits = Commits(self._database, self._wake, self._go_back)
         self._watches = Watches()
         self._closing = False
+        self._restores = 0
         self._state = self._load()
         self._sweeper = self._loop.call_later(_SWEEP_EVERY, self._sweep_often)
 
@@ -69,13 +71,28 @@ class Node:
         self, topic: Topic, look: Callable[[State], tuple[int, R]], after: int = 0, wait: float = 0.0
     ) -> tuple[int, R]:
         """Look at the state; with ``after``, wait until what is seen has a higher index, or until the time is up."""
-        deadline = self._loop.time() + wait
+        deadline, restores = self._loop.time() + wait, self._restores
         index, seen = look(self._state)
         while after and index <= after and not self._closing and self._loop.time() < deadline:
             await self._change_of(topic, deadline)
+            if self._restores != restores:
+                break  # as Consul does: who waits is told what it knew, and sees by its next look that time went back
             index, seen = look(self._state)
         await self._settle(Changes())
         return index, seen
+
+    async def image(self) -> Image:
+        """Return all there is, as of one moment; what is not durable yet is waited for."""
+        image = self._state.image()
+        await self._settle(Changes())
+        return image
+
+    async def restore(self, image: Image) -> None:
+        """Replace everything by ``image``, in one commit; return when that is durable."""
+        changes = restore(self._state, image)
+        self._state = self._alive(image)
+        self._restores += 1
+        await self._settle(changes)
 
     def drain(self) -> None:
         """Answer all blocking queries now, and each later one at once."""
@@ -117,14 +134,20 @@ class Node:
         await self._commits.settled()
 
     def _wake(self, changes: Changes) -> None:
+        if changes.restored:
+            self._watches.wake_all()
         self._watches.notify(changes.entries, sessions=bool(changes.sessions))
 
     def _go_back(self) -> None:
         self._state = self._load()
 
     def _load(self) -> State:
+        return self._alive(self._database.load())
+
+    def _alive(self, image: Image) -> State:
+        """Make a state of what was kept; sessions and tombstones get their time to live anew."""
         now = self._clock()
-        state = State(self._database.load(), now)
+        state = State(image, now)
         for session in state.sessions.values():
             sessions.extend(state, session, now)
         return state

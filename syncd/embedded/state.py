@@ -1,6 +1,7 @@
 """The state of the store and its reads: no asyncio, no disk, no clock."""
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -44,6 +45,10 @@ class State:
         self.lock_delays: dict[bytes, float] = {}
         self.buried_at: dict[bytes, float] = dict.fromkeys(image.tombstones, now)
         self.deadlines: dict[str, float] = {}
+
+    def image(self) -> Image:
+        """Return what a disk keeps of it, as it is now: later changes do not show in it."""
+        return Image(copy(self.indexes), self.entries.items(), self.tombstones.items(), dict(self.sessions))
 
     def below(self, prefix: bytes) -> tuple[int, list[Entry]]:
         """Return the entries below ``prefix`` and the index of that subtree, deletes included."""

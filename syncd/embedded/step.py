@@ -8,20 +8,25 @@ from syncd.embedded.state import State
 
 @dataclass(slots=True)
 class Changes:
-    """What a step changed: the new record, or None where it is gone."""
+    """What a step changed: the new record, or None where it is gone.
+
+    ``restored``: everything was replaced, by what is old.
+    """
 
     entries: dict[bytes, Entry | None] = field(default_factory=dict)
     tombstones: dict[bytes, int | None] = field(default_factory=dict)
     sessions: dict[str, Session | None] = field(default_factory=dict)
+    restored: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.tombstones or self.sessions)
+        return bool(self.entries or self.tombstones or self.sessions or self.restored)
 
     def add(self, later: "Changes") -> None:
         """Take in the changes of a later step."""
         self.entries.update(later.entries)
         self.tombstones.update(later.tombstones)
         self.sessions.update(later.sessions)
+        self.restored = self.restored or later.restored
 
 
 class Step:

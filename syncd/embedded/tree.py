@@ -39,6 +39,10 @@ class Tree(Generic[V]):
         del self._keys[span]
         return removed
 
+    def items(self) -> dict[bytes, V]:
+        """Return a copy of everything."""
+        return dict(self._items)
+
     def keys(self, prefix: bytes) -> list[bytes]:
         """Return the keys that start with ``prefix``, in order."""
         return self._keys[self._span(prefix)]

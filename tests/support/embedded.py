@@ -9,7 +9,7 @@ from tests.support.consul import DIE_WITH_PARENT, ConsulAgent, Ports
 
 
 class EmbeddedAgent(ConsulAgent):
-    """``syncd store serve``; it knows no snapshots and no ACLs."""
+    """``syncd store serve``; it knows no ACLs."""
 
     def __init__(self, ports: Ports, folder: Path) -> None:
         super().__init__([], ports, folder, name="embedded")

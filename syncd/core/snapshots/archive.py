@@ -17,6 +17,9 @@ from syncd.core.documents import UNREADABLE
 from syncd.core.errors import Damaged
 from syncd.core.snapshots.tar import Tar
 
+EMBEDDED: Final = 100
+"""The version in the meta.json of syncd's embedded store. Raft knows 0 and 1, and refuses others before it touches
+anything; a state that it cannot read would end the server."""
 STATE: Final = "state.bin"
 META: Final = "meta.json"
 SUMS: Final = "SHA256SUMS"
@@ -36,6 +39,11 @@ class Meta(msgspec.Struct, frozen=True, rename="pascal"):
     size: int
     version: int = 1
     id: str = msgspec.field(name="ID", default="")
+
+    @property
+    def embedded(self) -> bool:
+        """Tell whether syncd's embedded store wrote it."""
+        return self.version == EMBEDDED
 
 
 class Archive:
@@ -64,6 +72,18 @@ class Archive:
                     if len(self._small[name]) > _SMALL:
                         raise Damaged(f"{name} is too large to be Consul's")
 
+    @property
+    def meta_json(self) -> bytes:
+        """The bytes of meta.json."""
+        return bytes(self._small[META])
+
+    def meta(self) -> Meta:
+        """Read meta.json as far as it has come; it stands in front of the state."""
+        try:
+            return msgspec.json.decode(self._small[META], type=Meta)
+        except UNREADABLE as error:
+            raise Damaged(f"its meta.json cannot be read: {error}") from None
+
     def finish(self) -> Meta:
         """Check that everything came and is what its sums say."""
         if not self._gzip.eof:
@@ -75,10 +95,7 @@ class Archive:
         sums = {META: sha256(self._small[META]).hexdigest(), STATE: self._state.hexdigest()}
         if _read_sums(bytes(self._small[SUMS])) != sums:
             raise Damaged("its content is not what SHA256SUMS says")
-        try:
-            meta = msgspec.json.decode(self._small[META], type=Meta)
-        except UNREADABLE as error:
-            raise Damaged(f"its meta.json cannot be read: {error}") from None
+        meta = self.meta()
         if meta.size != self._size:
             raise Damaged(f"its state has {self._size:,} bytes, and meta.json says {meta.size:,}")
         return meta

@@ -16,7 +16,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     ``index`` is the Raft index that it stands at. ``commit`` is what syncd had applied below its prefix, ``applying``
     what it was just applying: with that, the keys are between two revisions. ``unknown`` numbers the kinds of records
-    that this version does not know.
+    that this version does not know. ``embedded``: it is of syncd's own store, and no Consul takes it.
     """
 
     index: int
@@ -32,6 +32,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     datacenter: str = ""
     commit: str | None = None
     applying: str | None = None
+    embedded: bool = False
 
 
 class Census:
@@ -71,6 +72,7 @@ class Census:
             datacenter=self._datacenter,
             commit=found.applied.commit if found and found.applied else None,
             applying=found.applying.commit if found and found.applying else None,
+            embedded=meta.embedded,
         )
 
     def _register(self, found: Record) -> None:

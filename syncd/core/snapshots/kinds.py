@@ -8,12 +8,15 @@ from typing import Final
 
 REGISTER: Final = 0
 KV: Final = 2
+SESSION: Final = 3
+TOMBSTONE: Final = 5
+INDEX: Final = 16
 NAMES: Final = {
     REGISTER: "Register",
     KV: "KVS",
-    3: "Session",
+    SESSION: "Session",
     4: "ACL",
-    5: "Tombstone",
+    TOMBSTONE: "Tombstone",
     6: "CoordinateBatchUpdate",
     7: "PreparedQuery",
     9: "Autopilot",
@@ -21,7 +24,7 @@ NAMES: Final = {
     13: "ConnectCA",
     14: "ConnectCAProviderState",
     15: "ConnectCAConfig",
-    16: "Index",
+    INDEX: "Index",
     17: "ACLToken",
     19: "ACLPolicy",
     22: "ConfigEntry",

@@ -1,9 +1,10 @@
 """A request as Consul reads it: decoded path, parameters that count by presence, a limited body."""
 
 import re
+from collections.abc import AsyncIterator
 from urllib.parse import unquote_plus, unquote_to_bytes, urlencode
 
-from aiohttp.web import BaseRequest
+from aiohttp.web import BaseRequest, StreamResponse
 
 from syncd.embedded.http.answers import Problem
 
@@ -55,13 +56,31 @@ class Call:
         length = self._request.content_length
         if length is not None and length > limit:
             raise Problem(413, f"Request body({length} bytes) too large, {hint}", close=True)
-        if self._request.headers.get("Expect", "").lower() == "100-continue":
-            await self._request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._request.writer.output_size = 0
+        await self._ask_on()
         body = await _read(self._request, limit)
         if body is None:
             raise Problem(413, f"Request body too large, {hint}", close=True)
         return body
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Read a body of any size as it comes."""
+        await self._ask_on()
+        async for piece in self._request.content.iter_any():
+            yield piece
+
+    async def stream(self, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> StreamResponse:
+        """Answer with what comes."""
+        response = StreamResponse(headers=headers)
+        await response.prepare(self._request)
+        async for piece in pieces:
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def _ask_on(self) -> None:
+        if self._request.headers.get("Expect", "").lower() == "100-continue":
+            await self._request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._request.writer.output_size = 0
 
 
 def unsigned(text: str) -> int | None:

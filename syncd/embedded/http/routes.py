@@ -7,16 +7,17 @@ from urllib.parse import quote
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from syncd.embedded.errors import Invalid, NotStored
-from syncd.embedded.http import agent, answers, kv, session, txn
+from syncd.embedded.http import agent, answers, kv, session, snapshot, txn
 from syncd.embedded.http.answers import Problem
 from syncd.embedded.http.call import Call
 from syncd.embedded.node import Node
 
-Route = Mapping[str, Callable[[Node, Call], Awaitable[Response]]]
+Route = Mapping[str, Callable[[Node, Call], Awaitable[StreamResponse]]]
 
 _EXACT: dict[bytes, Route] = {
     b"/": {"GET": agent.root},
     b"/v1/txn": {"PUT": txn.put},
+    b"/v1/snapshot": {"GET": snapshot.get, "PUT": snapshot.put},
     b"/v1/session/create": {"PUT": session.create},
     b"/v1/session/list": {"GET": session.listing},
     b"/v1/status/leader": {"GET": agent.leader},
@@ -48,7 +49,7 @@ async def answer(node: Node, request: BaseRequest) -> StreamResponse:
         return answers.text(500, str(problem))
 
 
-async def _answer(node: Node, call: Call) -> Response:
+async def _answer(node: Node, call: Call) -> StreamResponse:
     if b"//" in call.path or b"/." in call.path:
         clean = _cleaned(call.path)
         if clean != call.path:
