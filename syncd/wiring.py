@@ -28,6 +28,7 @@ from syncd.daemon.passes import Passes
 from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
+from syncd.daemon.restore import Restore
 from syncd.daemon.service import Service
 from syncd.daemon.snapshot import Snapshots
 from syncd.daemon.state import State
@@ -288,6 +289,16 @@ async def open_snapshots(settings: Settings, environment: Mapping[str, str]) -> 
             after=wanted.after,
             environment=environment,
         )
+
+
+@asynccontextmanager
+async def open_restore(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Restore]:
+    """Make what puts snapshots back, with their own token; its connection is open until the end of the block."""
+    async with Store(snapshot_endpoint(settings, environment), settings.store.prefix) as store:
+        holder = Holder(f"a restore on {socket.gethostname()} (pid {os.getpid()})", int(time.time()))
+        ttl = settings.store.lease_ttl
+        lease = Lease(store, None, value=msgspec.json.encode(holder), ttl=ttl, clock=boot_time)
+        yield Restore(store, Folder(settings.snapshots.directory), lease, prefix=settings.store.prefix, draw_id=draw_id)
 
 
 def boot_time() -> float:

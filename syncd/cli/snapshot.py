@@ -7,12 +7,13 @@ from syncd.cli.lazy import LazyCommand, LazyGroup
 _TAKING: Final = "syncd.cli.snapshot_taking"
 _READING: Final = "syncd.cli.snapshot_reading"
 _KEYS: Final = "syncd.cli.snapshot_keys"
+_RESTORING: Final = "syncd.cli.snapshot_restoring"
 PLACE: Final = ("source.repository", "store.prefix", "state_directory", "snapshots.directory")
 """The settings that say where snapshots are."""
 
 snapshot = LazyGroup(
     "snapshot",
-    help="""Save the whole store, verified; look into what was saved.
+    help="""Save the whole store, verified; look into what was saved; put it back.
 
     FILE is a path, or the name of a file in snapshots.directory. What "consul snapshot save" has written can be looked
     into as well.
@@ -27,5 +28,6 @@ snapshot = LazyGroup(
         LazyCommand("show", f"{_KEYS}:show", "Print the value of one key in a snapshot."),
         LazyCommand("extract", f"{_KEYS}:extract", "Bring keys out of a snapshot, as an export or as a tree."),
         LazyCommand("diff", f"{_READING}:diff", "Compare the keys of two snapshots."),
+        LazyCommand("restore", f"{_RESTORING}:restore", "Put a snapshot back, as a whole or single keys of it."),
     ],
 )

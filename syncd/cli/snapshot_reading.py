@@ -49,7 +49,7 @@ def verify(settings: Settings, files: tuple[str, ...], output: str) -> int:
 
 def _verdict(path: Path, prefix: str) -> tuple[str, Verified | None]:
     try:
-        return "", _verified(path, prefix)[1]
+        return "", verified(path, prefix)[1]
     except SnapshotError as error:
         return error.message, None
 
@@ -68,7 +68,7 @@ def _verdict_line(path: Path, fault: str, found: Verified | None) -> str:
 def inspect(settings: Settings, file: str, with_keys: bool, output: str) -> None:
     """Say what a snapshot holds: records by kind, and what syncd had applied. Every byte is read and checked."""
     path = Folder(settings.snapshots.directory).find(file)
-    kept, found = _verified(path, settings.store.prefix)
+    kept, found = verified(path, settings.store.prefix)
     entries = reading.entries(path) if with_keys else []
     if output == "json":
         listed = {"keys": [_entry_json(entry) for entry in entries]} if with_keys else {}
@@ -103,7 +103,7 @@ def diff(settings: Settings, old: str, new: str, values: bool, output: str) -> N
         click.echo(line)
 
 
-def _verified(path: Path, prefix: str) -> tuple[Kept, Verified]:
+def verified(path: Path, prefix: str) -> tuple[Kept, Verified]:
     """Read a file to its end; it must also be what was taken, if syncd took it."""
     kept, found = look(path), reading.verify(path, prefix)
     if kept.manifest is not None and kept.manifest.sha256 != found.sha256:

@@ -29,6 +29,11 @@ def count_of_bytes(size: float) -> str:
     return f"{size:,.1f} {_UNITS[unit]}" if unit else f"{size:,} {_UNITS[0]}"
 
 
+def taken_at(kept: Kept) -> str:
+    """Write when a snapshot was taken."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(kept.taken))
+
+
 def taken_lines(path: Path, manifest: Manifest, removed: Sequence[str]) -> Iterator[str]:
     """Write that a snapshot was taken."""
     contents = manifest.contents
@@ -53,7 +58,7 @@ def inspected_lines(path: Path, contents: Contents, kept: Kept, stream: TextIO) 
 def _facts(contents: Contents, kept: Kept) -> Iterator[tuple[str, str]]:
     yield "sound", "every byte; it is what was taken" if kept.manifest else "every byte; syncd has no manifest of it"
     if kept.manifest:
-        yield "taken", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(kept.manifest.taken))
+        yield "taken", taken_at(kept)
     yield "size", f"{count_of_bytes(kept.size)}; the state in it {count_of_bytes(contents.state_bytes)}"
     if contents.embedded:
         yield "store", "syncd's embedded store; no Consul takes it. extract and consul kv import bring its keys to one"

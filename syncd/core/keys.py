@@ -31,6 +31,11 @@ def record_key(prefix: str) -> str:
     return join(prefix, f"{RESERVED}/revision")
 
 
+def control_key(prefix: str) -> str:
+    """Where people's orders stand."""
+    return join(prefix, f"{RESERVED}/control")
+
+
 def lease_key(prefix: str) -> str:
     """Where the lock stands."""
     return join(prefix, f"{RESERVED}/lease")

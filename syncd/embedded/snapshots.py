@@ -64,12 +64,14 @@ class Incoming:
         self._archive = Archive()
         self._records = Records()
         self._image = Image()
+        self._ours = False
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""
         for part in self._archive.feed(piece):
-            if self._records.header is None and not self._archive.meta().embedded:
+            if not self._ours and not self._archive.meta().embedded:
                 raise NotOurs
+            self._ours = True
             for record in self._records.feed(part):
                 self._take(record)
 

@@ -65,14 +65,24 @@ def file_hash(path: Path) -> str:
         return digest.hexdigest()
 
 
+def state_of(path: Path) -> Iterator[memoryview]:
+    """Yield the bytes of ``state.bin``; proved, as with ``Reading``, at the end."""
+    archive = Archive()
+    with _named(path):
+        for pieces in Reading(path).unpacked(archive):
+            yield from pieces
+        archive.finish()
+
+
 class Reading:
     """Yields a file's records; what it yields is proved once it has come to its end without an error.
 
-    ``sha256``, ``size``, ``meta`` and ``kinds`` are known from then on. Of keys it yields only those whose record holds
-    ``wanted``. Reading and unpacking run ahead on a thread of their own.
+    ``sha256``, ``size``, ``meta``, ``meta_json`` and ``kinds`` are known from then on. Of keys it yields only those whose
+    record holds ``wanted``. Reading and unpacking run ahead on a thread of their own.
     """
 
     meta: Meta
+    meta_json: bytes
 
     def __init__(self, path: Path, wanted: bytes = b"") -> None:
         self._path = path
@@ -93,14 +103,15 @@ class Reading:
     def __iter__(self) -> Iterator[Record]:
         archive, records = Archive(), self._records
         with _named(self._path):
-            for pieces in _ahead(self._unpacked(archive)):
+            for pieces in _ahead(self.unpacked(archive)):
                 for piece in pieces:
                     yield from records.feed(piece)
             # What was cut off is told as such, rather than as the record that it was cut in.
-            self.meta = archive.finish()
+            self.meta, self.meta_json = archive.finish(), archive.meta_json
             records.finish()
 
-    def _unpacked(self, archive: Archive) -> Iterator[Sequence[memoryview]]:
+    def unpacked(self, archive: Archive) -> Iterator[Sequence[memoryview]]:
+        """Yield the state's bytes as they come."""
         with _open(self._path) as file:
             while chunk := file.read(_CHUNK):
                 self._digest.update(chunk)

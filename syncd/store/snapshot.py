@@ -1,7 +1,7 @@
 """The store's whole state as one stream: ``GET /v1/snapshot``."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -42,6 +42,18 @@ async def open_snapshot(http: Transport, patience: float, address: str) -> Async
         raise Denied(error.message, where=where, hint=_DENIED) from None
     except TimeoutError:
         raise Unreachable("no answer in time", where=where, hint=BUSY_HINT) from None
+
+
+async def restore_snapshot(http: Transport, pieces: AsyncIterable[bytes], address: str) -> None:
+    """Replace the whole store by an archive; UnknownOutcome means that it was, or that nothing was changed."""
+    where = f"PUT {_PATH} at {address}"
+    try:
+        async with http.open("PUT", _PATH, body=pieces, patience=_LONGEST) as answer:
+            if answer.status != 200:
+                raise NotFound("this store takes no snapshots", where=where, hint="is this the address of a Consul?")
+            await answer.read()
+    except Denied as error:
+        raise Denied(error.message, where=where, hint=_DENIED) from None
 
 
 async def _pieces(content: aiohttp.StreamReader, deadline: asyncio.Timeout, patience: float) -> AsyncIterator[bytes]:

@@ -1,6 +1,6 @@
 """The store as the rest of syncd sees it: reads, transactions, watches, sessions, on keys relative to a prefix."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
@@ -30,7 +30,7 @@ from syncd.store.endpoint import Endpoint
 from syncd.store.faults import UNKNOWN_HINT, AclsOff, refused
 from syncd.store.listing import Gathering
 from syncd.store.pieces import Pieces
-from syncd.store.snapshot import open_snapshot
+from syncd.store.snapshot import open_snapshot, restore_snapshot
 from syncd.store.transport import PATIENCE, Client, Params
 
 _CONSISTENT: Final = (("consistent", ""),)
@@ -160,15 +160,18 @@ class Store:
 
     async def describe(self) -> str:
         """Say in a few words what answers here."""
-        try:
-            body: bytes = await self._client.http.get(body_of, "/v1/agent/self")
-            agent = AGENT.decode(body)
-        except (Denied, *UNREADABLE):
-            agent = Agent()
-        version = agent.config.version
-        if version.endswith(_EMBEDDED):
+        version = await self.version()
+        if is_embedded(version):
             return f"syncd's embedded store at {self._endpoint}"
         return " ".join(("Consul", *version.split(), "at", str(self._endpoint)))
+
+    async def version(self) -> str:
+        """Return the version that the agent names, "" where it does not tell."""
+        try:
+            body: bytes = await self._client.http.get(body_of, "/v1/agent/self")
+            return AGENT.decode(body).config.version
+        except (Denied, *UNREADABLE):
+            return Agent().config.version
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -192,6 +195,10 @@ class Store:
     async def put_own(self, name: str, value: bytes, *, index: int) -> None:
         """Write one of syncd's own keys, if it still stands at ``index`` (0: must not exist)."""
         await self._put(keys.join(self._prefix, _own(name)), value, 0, index)
+
+    async def restore(self, pieces: AsyncIterable[bytes]) -> None:
+        """Replace the whole store, other prefixes, ACLs and catalog included, by a snapshot."""
+        await restore_snapshot(self._client.http, pieces, str(self._endpoint))
 
     # -- sessions and the lock
 
@@ -300,6 +307,11 @@ class Store:
             return await self._client.http.put(is_true, path, [(verb, session)], value)
         except NotFound:
             return False
+
+
+def is_embedded(version: str) -> bool:
+    """Tell by its version whether this is syncd's own store."""
+    return version.endswith(_EMBEDDED)
 
 
 def _own(name: str) -> str:

@@ -7,7 +7,7 @@ costs the server eight times as much), no redirects, typed errors, and no write 
 
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -126,7 +126,7 @@ class Transport(consul.base.HTTPClient):  # type: ignore[misc]  # py-consul carr
         method: str,
         path: str,
         params: Params = (),
-        body: bytes = b"",
+        body: bytes | AsyncIterable[bytes] = b"",
         headers: Mapping[str, str] = {},
         *,
         patience: float | None = None,

@@ -7,7 +7,7 @@ import msgspec
 from syncd.core import keys, record
 from syncd.core.errors import RecordError
 from syncd.core.snapshots.archive import Meta
-from syncd.core.snapshots.kinds import KV, REGISTER, name_of
+from syncd.core.snapshots.kinds import INDEX, KV, REGISTER, name_of
 from syncd.core.snapshots.records import Kind, Record, fields_of, key_of
 
 
@@ -17,6 +17,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     ``index`` is the Raft index that it stands at. ``commit`` is what syncd had applied below its prefix, ``applying``
     what it was just applying: with that, the keys are between two revisions. ``unknown`` numbers the kinds of records
     that this version does not know. ``embedded``: it is of syncd's own store, and no Consul takes it.
+    ``bootstrapped``: ACLs were, so that nobody can do it again.
     """
 
     index: int
@@ -33,6 +34,16 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None = None
     applying: str | None = None
     embedded: bool = False
+    bootstrapped: bool = False
+
+    @property
+    def sessions(self) -> int:
+        """The number of sessions."""
+        return self.number("Session")
+
+    def number(self, kind: str) -> int:
+        """Return how many records there are of a kind."""
+        return self.kinds[kind].count if kind in self.kinds else 0
 
 
 class Census:
@@ -46,11 +57,14 @@ class Census:
         self._services = self._checks = 0
         self._datacenter = ""
         self._record: record.Record | None = None
+        self._bootstrapped = False
 
     def add(self, found: Record) -> None:
         """Look at a record."""
         if found.kind == REGISTER:
             self._register(found)
+        elif found.kind == INDEX and fields_of(found).get(b"Key") == b"acl-token-bootstrap":
+            self._bootstrapped = True
         elif found.kind == KV and key_of(found) == self.wanted:
             self._record = _control_record(found)
 
@@ -73,6 +87,7 @@ class Census:
             commit=found.applied.commit if found and found.applied else None,
             applying=found.applying.commit if found and found.applying else None,
             embedded=meta.embedded,
+            bootstrapped=self._bootstrapped,
         )
 
     def _register(self, found: Record) -> None:

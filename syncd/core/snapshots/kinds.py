@@ -44,6 +44,19 @@ NAMES: Final = {
 """What Consul writes into snapshots."""
 
 
+SINCE: Final = {
+    "FederationState": (1, 8),
+    "SystemMetadata": (1, 9),
+    "ServiceVirtualIP": (1, 11),
+    "FreeVirtualIP": (1, 11),
+    "Peering": (1, 13),
+    "PeeringTrustBundle": (1, 13),
+    "PeeringSecrets": (1, 14),
+    "Resource": (1, 16),
+}
+"""From which version on a Consul reads those that 1.7 does not."""
+
+
 def name_of(kind: int) -> str:
     """Name a kind; one that a newer Consul or Consul Enterprise writes is told by its number."""
     return NAMES.get(kind) or f"unknown ({kind})"

@@ -139,16 +139,6 @@ def packed_header(value: object) -> bytes:
     return msgpack.packb(value, use_bin_type=False)  # type: ignore[no-any-return]  # msgpack carries no types
 
 
-def packed(kind: int, value: object) -> bytes:
-    """Write a record as it stands in the state."""
-    return bytes((kind,)) + packed_header(value)
-
-
-def packed_header(value: object) -> bytes:
-    """Write a value as Consul does: texts and bytes alike."""
-    return msgpack.packb(value, use_bin_type=False)  # type: ignore[no-any-return]  # msgpack carries no types
-
-
 def fields_of(record: Record) -> Mapping[bytes, object]:
     """Return a record's fields, for those kinds that have any."""
     if not isinstance(record.value, dict):
