@@ -292,6 +292,13 @@ async def open_snapshots(settings: Settings, environment: Mapping[str, str]) -> 
 
 
 @asynccontextmanager
+async def open_keys(settings: Settings, environment: Mapping[str, str], prefix: str) -> AsyncIterator[Store]:
+    """Open the store at any prefix, with the snapshots' own token; close it again."""
+    async with Store(snapshot_endpoint(settings, environment), prefix) as store:
+        yield store
+
+
+@asynccontextmanager
 async def open_restore(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Restore]:
     """Make what puts snapshots back, with their own token; its connection is open until the end of the block."""
     async with Store(snapshot_endpoint(settings, environment), settings.store.prefix) as store:

@@ -18,6 +18,7 @@ from syncd.cli.plan import Drawn, draw_up
 from syncd.cli.progress import progress_bar
 from syncd.cli.reading import read_from
 from syncd.cli.running import run
+from syncd.cli.snapshot_bringing import bring_back
 from syncd.cli.snapshot_reading import verified
 from syncd.cli.snapshot_text import compared_lines, counts, taken_at
 from syncd.core import advice, keys
@@ -53,16 +54,33 @@ class _File(msgspec.Struct, frozen=True):
 @click.command
 @click.argument("file")
 @with_settings(*_SETTINGS)
+@click.option("--key", "names", multiple=True, metavar="KEY", help="Take back this key alone (may be repeated).")
+@click.option("--prefix", "below", metavar="PREFIX", help="Take back the keys below this prefix alone.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option(
     "--wipe-cluster", is_flag=True, help="Restore though ACLs, nodes or sessions of the cluster would be lost."
 )
 @output_option("table", "json")
-def restore(settings: Settings, file: str, yes: bool, wipe_cluster: bool, output: str) -> int:
+def restore(
+    settings: Settings,
+    file: str,
+    names: tuple[str, ...],
+    below: str | None,
+    yes: bool,
+    wipe_cluster: bool,
+    output: str,
+) -> int:
     """Put a snapshot back: the whole store becomes what it was, other prefixes, ACLs, sessions and catalog too.
 
     Shows what will change, asks, takes a snapshot of what is there, and leaves syncd paused: git would undo it.
+
+    With --key or --prefix only those keys are written, each if nobody else has written it since it was looked at. What
+    git names is not: for that a patch is printed, for git apply at the repository's root.
     """
+    if names or below is not None:
+        if wipe_cluster:
+            raise click.UsageError("--wipe-cluster has no place beside --key and --prefix")
+        return bring_back(settings, file, names, below, yes=yes, output=output)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: say --yes")
     path = Folder(settings.snapshots.directory).find(file)

@@ -12,6 +12,7 @@ import pytest
 from tests.support.consul import ConsulAgent, start_agent
 from tests.support.embedded import start_embedded
 from tests.support.machine import Kv, Machine
+from tests.support.proxy import before, proxy_to, request_to
 from tests.support.repository import Repository
 from tests.support.snapshots import archive, kv, register, snapshot, state
 from tests.support.waiting import wait_until
@@ -206,3 +207,65 @@ def test_a_cluster_with_anything_in_it_is_wiped_only_when_that_is_typed(reposito
         assert agent.json("GET", "/v1/catalog/service/web")
         machine.cli(*words, "--wipe-cluster")
         assert agent.json("GET", "/v1/catalog/service/web") == []
+
+
+def test_single_keys_come_back_and_git_s_are_left_to_git(
+    machine: Machine, repository: Repository, agent: ConsulAgent
+) -> None:
+    machine.cli("apply", "--yes")
+    agent.put("team/a", b"then", flags=7)
+    agent.put("team/b/c", b"same")
+    taken = machine.json("snapshot", "take")["file"]
+    old = machine.kv.get("brain/model")
+    repository.commit({"brain.yaml": "model: newer\n"})
+    machine.cli("apply", "--yes")
+    agent.delete("team/a")
+    agent.put("team/since", b"stays")
+    before = agent.tree("app/")
+
+    told = machine.json("snapshot", "restore", taken, "--prefix", "team", "--yes")
+    entry = agent.entry("team/a")
+    assert entry is not None
+    assert (entry["Value"], entry["Flags"]) == (b"then", 7)
+    assert agent.get("team/since") == b"stays"
+    assert ([each["key"] for each in told["written"]], told["same"], told["patch"]) == (["team/a"], 1, "")
+
+    done = machine.cli("snapshot", "restore", taken, "--key", "app/brain/model", check=3)
+    assert agent.tree("app/") == before
+    assert "git names 1 key" in done.stderr
+    (repository.folder / "then.patch").write_text(done.stdout)
+    repository.git("apply", "then.patch")
+    machine.cli("apply", "--yes", "--worktree")
+    assert machine.kv.get("brain/model") == old
+    assert not paused(agent)
+
+
+def test_a_key_that_is_not_in_it_and_a_prefix_of_nothing_are_errors(machine: Machine) -> None:
+    taken = machine.json("snapshot", "take")["file"]
+    assert "there is no key 'x'" in machine.cli("snapshot", "restore", taken, "--key", "x", check=1).stderr
+    assert "no keys below 'x/'" in machine.cli("snapshot", "restore", taken, "--prefix", "x/", check=1).stderr
+    machine.cli("snapshot", "restore", taken, "--prefix", "/", check=64)
+    machine.cli("snapshot", "restore", taken, "--prefix", "x", "--wipe-cluster", check=64)
+
+
+def test_single_keys_are_asked_for_too(machine: Machine, agent: ConsulAgent) -> None:
+    agent.put("team/a", b"then")
+    taken = machine.json("snapshot", "take")["file"]
+    agent.put("team/a", b"now")
+    done = machine.cli("snapshot", "restore", taken, "--key", "team/a", check=64)
+    assert "say --yes" in done.stderr
+    assert "~ update   team/a" in done.stderr
+    assert "now" not in done.stderr.replace("Nothing", "")
+    assert agent.get("team/a") == b"now"
+
+
+def test_a_key_that_somebody_writes_at_once_is_theirs(machine: Machine, agent: ConsulAgent) -> None:
+    agent.put("team/a", b"then")
+    taken = machine.json("snapshot", "take")["file"]
+    agent.put("team/a", b"now")
+    with proxy_to(agent.address) as proxy:
+        proxy.when(request_to("PUT", "/v1/kv/team/a"), before(lambda: agent.put("team/a", b"theirs")))
+        words = ("snapshot", "restore", taken, "--key", "team/a", "--yes")
+        told = machine.cli(*words, "--address", proxy.address, check=75).stderr
+    assert "somebody has written it" in told
+    assert agent.get("team/a") == b"theirs"

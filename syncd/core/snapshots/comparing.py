@@ -59,5 +59,10 @@ def compare(old: Iterable[Entry], new: Iterable[Entry], *, values: bool = False)
     return Comparison(tuple(sorted(changes, key=lambda change: change.key)), same)
 
 
+def side_of(value: bytes, flags: int) -> Side:
+    """Describe a value without showing it."""
+    return Side(value_hash(value), len(value), flags)
+
+
 def _side(entry: Entry, values: bool) -> Side:
     return Side(value_hash(entry.value), len(entry.value), entry.flags, entry.value if values else None)
