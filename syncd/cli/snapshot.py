@@ -7,6 +7,7 @@ from syncd.cli.lazy import LazyCommand, LazyGroup
 _TAKING: Final = "syncd.cli.snapshot_taking"
 _READING: Final = "syncd.cli.snapshot_reading"
 _KEYS: Final = "syncd.cli.snapshot_keys"
+_DRILL: Final = "syncd.cli.snapshot_drill"
 _RESTORING: Final = "syncd.cli.snapshot_restoring"
 PLACE: Final = ("source.repository", "store.prefix", "state_directory", "snapshots.directory")
 """The settings that say where snapshots are."""
@@ -28,6 +29,7 @@ snapshot = LazyGroup(
         LazyCommand("show", f"{_KEYS}:show", "Print the value of one key in a snapshot."),
         LazyCommand("extract", f"{_KEYS}:extract", "Bring keys out of a snapshot, as an export or as a tree."),
         LazyCommand("diff", f"{_READING}:diff", "Compare the keys of two snapshots."),
+        LazyCommand("drill", f"{_DRILL}:drill_", "Restore a snapshot into a store of its own, and compare every key."),
         LazyCommand("restore", f"{_RESTORING}:restore", "Put a snapshot back, as a whole or single keys of it."),
     ],
 )
