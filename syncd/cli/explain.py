@@ -130,10 +130,8 @@ async def _read(parts: Parts, at: str | None) -> Revision:
         found = await parts.survey.applied_revision(applied) if applied is not None else None
         if found is None:
             raise
-        note = (
-            f"note: commit {error.commit[:7]} is invalid and changes nothing; what follows is of {found.commit.short}"
-        )
-        click.echo(f"{note}, which is applied (syncd validate shows what is wrong)", err=True)
+        note = f"note: commit {error.commit[:7]} is invalid and changes nothing (syncd validate shows why)"
+        click.echo(f"{note}; what follows is of {found.commit.short}, which is applied", err=True)
         return found
 
 

@@ -58,7 +58,7 @@ class Discovery:
         self._told: dict[str, Subscriber] = {}
         self._whole = False
         self._missing = False
-        self._warned: set[str] = set()
+        self._warned: dict[str, dict[str, str]] = {}
         self._refused = ""
 
     async def run(self, pulse: Pulse) -> None:
@@ -68,6 +68,8 @@ class Discovery:
             pulse.tick(QUERY_SECONDS + ROUND_SECONDS)
             try:
                 index, pause = await self.follow(index)
+                if self._refused:
+                    log.info("the catalog can be read again")
                 failures, self._refused = 0, ""
             except (SyncdError, TimeoutError) as error:
                 failures += 1
@@ -151,23 +153,26 @@ class Discovery:
         kept, twins = without_twins(self._fixed, [each.subscriber for each in self._known.values()])
         for left, other in twins:
             problems.append((f"{other.name} is told at that address already", self._known[left.name].instance))
-        self._warn(problems)
+        self._warn(problems, whole=whole)
         wanted = {each.name: each for each in kept}
         if wanted != self._told or (whole and not self._whole):
             self._report(wanted)
             self._told, self._whole = wanted, self._whole or whole
             await self._dispatcher.subscribe([*self._fixed, *kept], whole=self._whole)
 
-    def _warn(self, problems: list[tuple[str, Instance | None]]) -> None:
-        """Say each problem once for as long as it stands."""
-        said = set[str]()
+    def _warn(self, problems: list[tuple[str, Instance | None]], *, whole: bool) -> None:
+        """Say each problem once for as long as it stands, and its end where the ``whole`` catalog was read."""
+        said: dict[str, dict[str, str]] = {}
         for problem, instance in problems:
+            named = {"service": instance.service, "id": instance.id, "node": instance.node} if instance else {}
             key = f"{instance.name if instance else ''} {problem}"
-            said.add(key)
+            said[key] = {"why": problem, **named}
             if key not in self._warned:
-                named = {"service": instance.service, "id": instance.id, "node": instance.node} if instance else {}
-                log.warning("the catalog cannot be followed to the letter", why=problem, **named)
-        self._warned = said
+                log.warning("the catalog cannot be followed to the letter", **said[key])
+        if whole:
+            for key in self._warned.keys() - said.keys():
+                log.info("mended in the catalog", **self._warned[key])
+        self._warned = said if whole else self._warned | said
 
     def _report(self, wanted: dict[str, Subscriber]) -> None:
         before = self._told

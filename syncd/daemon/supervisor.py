@@ -128,11 +128,14 @@ class Daemon:
         await asyncio.wait([passes], timeout=LAST_WRITE_SECONDS)
         passes.cancel()
         await asyncio.gather(passes, silenced, *loops, return_exceptions=True)
+        fate = "given back" if self._lease.leading else "not held"
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._lease.resign()
         except (SyncdError, TimeoutError) as error:
             log.warning("the lease could not be given back; it ends by itself", error=str(error))
+            fate = "ends by itself"
+        log.info("stopped", lease=fate)
 
     async def _pass_for_ever(self) -> None:
         while not self._stopping.is_set():

@@ -222,7 +222,8 @@ def test_explain_goes_by_the_applied_commit_while_the_tip_is_invalid(local: Mach
     local.cli("apply", "--at", valid, "--yes")
     ended = local.cli("explain", "brain/model")
     assert "  is      in sync" in ended.stdout
-    assert f"commit {invalid[:7]} is invalid and changes nothing; what follows is of {valid[:7]}" in ended.stderr
+    assert f"commit {invalid[:7]} is invalid and changes nothing" in ended.stderr
+    assert f"what follows is of {valid[:7]}, which is applied" in ended.stderr
     local.cli("explain", "brain/model", "--at", invalid, check=65)
 
 

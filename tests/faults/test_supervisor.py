@@ -85,6 +85,14 @@ async def test_a_store_that_never_answers_does_not_keep_the_daemon_from_stopping
         assert scene.live.all()[".syncd/lease"].session
         proxy.heal()  # or the proxy itself would not come to its end
     assert await is_told(logs, "the lease could not be given back; it ends by itself")
+    assert (logs[-1]["event"], logs[-1]["lease"]) == ("stopped", "ends by itself")
+
+
+async def test_a_stop_is_told_with_what_became_of_the_lease(scene: Scene) -> None:
+    with capture_logs() as logs:
+        async with scene.daemon():
+            await scene.until_applied(scene.repository.git("rev-parse", "HEAD"))
+    assert (logs[-1]["event"], logs[-1]["lease"]) == ("stopped", "given back")
 
 
 async def is_stalled(logs: list[EventDict]) -> bool:

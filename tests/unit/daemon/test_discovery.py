@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from syncd.core.catalog import GRACE_SECONDS, Grant
 from syncd.core.errors import Denied, StoreError, Unreachable
@@ -283,10 +284,17 @@ async def test_a_token_that_may_not_is_told_of_once(
             scene.catalog.error = Denied("the token may not", hint="another token")
             await scene.looked(5)
             assert scene.names() == ["by-hand"]
+            scene.catalog.error = None
+            await scene.looked()
+            await until(lambda: is_said(logs, "the catalog can be read again"), "its end is not told")
     said = [each for each in logs if each["event"] == "no subscribers from the catalog"]
     assert [(each["log_level"], each["why"], each["hint"]) for each in said] == [
         ("info", "the token may not", "another token")
     ]
+
+
+async def is_said(logs: list[EventDict], event: str) -> bool:
+    return any(each["event"] == event for each in logs)
 
 
 async def test_the_embedded_store_offers_no_subscribers_and_that_is_no_error(tmp_path: Path) -> None:
@@ -320,6 +328,19 @@ async def test_bad_meta_is_one_warning_that_names_service_and_node(services: Ser
     warnings = [each for each in logs if each["log_level"] == "warning" and each.get("service") == bad]
     assert [(each["node"], each["id"]) for each in warnings] == [(services.node, bad)]
     assert "must begin with a slash" in warnings[0]["why"]
+
+
+async def test_what_was_wrong_with_meta_is_over_once_it_is_mended(services: Services, tmp_path: Path) -> None:
+    name = services.register(meta=asks(path="oops"))
+    with capture_logs() as logs:
+        async with opened(services, tmp_path) as scene:
+            await scene.looked()
+            assert scene.names() == []
+            services.register(name, meta=asks())
+            await scene.until_known(at(services, name))
+    said = [(each["log_level"], each["why"]) for each in logs if each.get("service") == name]
+    assert [level for level, _ in said] == ["warning", "info"]
+    assert said[0][1] == said[1][1]
 
 
 async def test_who_is_told_by_the_settings_is_not_told_twice(services: Services, tmp_path: Path) -> None:
