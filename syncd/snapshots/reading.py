@@ -77,8 +77,8 @@ def state_of(path: Path) -> Iterator[memoryview]:
 class Reading:
     """Yields a file's records; what it yields is proved once it has come to its end without an error.
 
-    ``sha256``, ``size``, ``meta``, ``meta_json`` and ``kinds`` are known from then on. Of keys it yields only those whose
-    record holds ``wanted``. Reading and unpacking run ahead on a thread of their own.
+    ``sha256``, ``size``, ``meta``, ``meta_json`` and ``kinds`` are known from then on. Of keys it yields only those
+    whose record holds ``wanted``. Reading and unpacking run ahead on a thread of their own.
     """
 
     meta: Meta

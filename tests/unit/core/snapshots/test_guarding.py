@@ -3,8 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from syncd.core.snapshots.census import Contents, Kind
+from syncd.core.snapshots.census import Contents
 from syncd.core.snapshots.guarding import is_empty, losses, unreadable
+from syncd.core.snapshots.records import Kind
 
 NONE = Contents(
     index=1, term=1, state_bytes=1, records=0, keys=0, nodes=0, services=0, checks=0, kinds={}, datacenter="dc1"
