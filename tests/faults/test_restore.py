@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from syncd.core.errors import Conflict, SnapshotError, StoreError, UnknownOutcome
 from syncd.core.record import Applying, Record, encode
+from syncd.core.snapshots.records import Kind
 from syncd.daemon import orders, restore
 from syncd.daemon.lease import Lease
 from syncd.daemon.restore import Restore
@@ -173,4 +175,32 @@ async def test_whoever_led_writes_no_more(scene: Scene) -> None:
     await scene.direct.acquire(session, b'{"holder":"other","since":1}')
     await scene.restore()
     assert not await scene.direct.renew_session(session)
+    assert await scene.value() == b"then"
+
+
+async def test_a_look_keeps_nothing_and_says_what_is_there(scene: Scene) -> None:
+    seen = await scene.made.look(lambda _: None)
+    assert [(entry.key, entry.value) for entry in seen.entries] == [("app/a", b"now")]
+    assert (seen.empty, seen.own_sessions) == (False, 0)
+    assert not scene.folder.path.exists()
+
+
+async def test_what_would_be_lost_is_refused_unless_it_may_be_wiped(scene: Scene) -> None:
+    await scene.direct.create_session("theirs", 60)
+    seen, found = await scene.made.look(lambda _: None), reading.verify(scene.path, "app").contents
+    with pytest.raises(restore.Refused, match="no sessions"):
+        await scene.made.demand(scene.path, found, seen, wipe=False)
+    await scene.made.demand(scene.path, found, seen, wipe=True)
+    unknown = replace(found, kinds={"unknown (99)": Kind(1, 1)})
+    with pytest.raises(restore.Refused, match="unknown"):
+        await scene.made.demand(scene.path, unknown, seen, wipe=True)
+    with pytest.raises(restore.Refused, match="a snapshot of a Consul"):
+        await scene.made.demand(scene.path, replace(found, embedded=False), seen, wipe=True)
+
+
+async def test_a_record_that_cannot_be_read_keeps_nobody_from_a_restore(scene: Scene) -> None:
+    session = await scene.direct.create_session("other", 60)
+    await scene.direct.acquire(session, b'{"holder":"other","since":1}')
+    await scene.direct.put_own("revision", b"{", index=0)
+    await scene.restore()
     assert await scene.value() == b"then"

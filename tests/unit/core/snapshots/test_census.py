@@ -53,3 +53,14 @@ def test_an_odd_datacenter_is_passed_over() -> None:
 def test_nothing_at_all_is_counted_as_nothing() -> None:
     found = count()
     assert (found.keys, found.nodes, found.kinds) == (0, 0, {})
+
+
+def test_it_says_whether_acls_were_bootstrapped() -> None:
+    assert count((16, {"Key": "acl-token-bootstrap", "Value": 13})).bootstrapped
+    assert not count((16, {"Key": "acl-tokens", "Value": 5}), (17, {})).bootstrapped
+
+
+def test_it_says_which_store_wrote_it() -> None:
+    census = Census("app")
+    assert census.contents(Meta(index=9, term=2, size=100, version=100), {}).embedded
+    assert not count().embedded
