@@ -18,14 +18,25 @@ def config() -> None:
 @with_settings(*(name for name, setting in CATALOGUE.items() if setting.flag))
 @output_option("table", "json")
 def show(settings: Settings, output: str) -> None:
-    """Print every setting with its value and origin, and the CONSUL_* variables that are set."""
+    """Print every setting with its value and origin, the CONSUL_* variables that are set, and the subscribers."""
     if output == "json":
         rows = {name: {"value": _as_json(settings, name), "origin": settings.origin(name)} for name in CATALOGUE}
-        print_json({"settings": rows, "consul": settings.consul})
+        subscribers = {name: {"told": told, "origin": origin} for name, told, origin in _subscribers(settings)}
+        print_json({"settings": rows, "consul": settings.consul, "subscribers": subscribers})
     else:
         rows_shown = [(name, _shown(settings, name), settings.origin(name)) for name in CATALOGUE]
         consul = [(variable, value, "environment") for variable, value in settings.consul.items()]
-        print_table(("SETTING", "VALUE", "ORIGIN"), [*rows_shown, *consul])
+        subscribers_shown = [(f"subscriber {name}", *row) for name, *row in _subscribers(settings)]
+        print_table(("SETTING", "VALUE", "ORIGIN"), [*rows_shown, *consul, *subscribers_shown])
+
+
+def _subscribers(settings: Settings) -> list[tuple[str, str, str]]:
+    """Name each subscriber of the file, where it is told (without what may hold a token), and where it stands."""
+    if not settings.subscribers:
+        return []
+    from syncd.daemon.line import target_of  # noqa: PLC0415  # loads longer than the rest of the command
+
+    return [(each.name, f"{each.kind} {target_of(each)}", each.origin) for each in settings.subscribers]
 
 
 def _as_json(settings: Settings, name: str) -> str | int | None:

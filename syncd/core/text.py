@@ -1,6 +1,7 @@
 """Text that people see on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 
 def printable(text: str) -> str:
@@ -27,3 +28,11 @@ def unreadable(error: OSError) -> str:
     if not isinstance(error, PermissionError):
         return reason
     return f"{reason}; a file that only root may read is handed to the service by LoadCredential: docs/operations.md"
+
+
+def did_you_mean(name: str, known: Collection[str], separator: str = ".") -> str:
+    """Name in brackets what was most likely meant: a close spelling, or the same last word in another section."""
+    last = name.rpartition(separator)[2]
+    ends = [candidate for candidate in known if candidate.rpartition(separator)[2] == last]
+    close = get_close_matches(name, known, 1) or ends
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -33,7 +33,7 @@ async def run(argv: Sequence[str], *, stdin: bytes, environment: Mapping[str, st
     try:
         program = Program.start(argv, stdin, environment)
     except OSError as error:
-        return Ended(f"cannot be started: {error.strerror}", "")
+        return Ended(f"cannot be started: {argv[0]}: {error.strerror}", "")
     in_time = False
     try:
         in_time = await program.ends_within(limit)

@@ -1,13 +1,13 @@
 """The places where settings are given: flags, ``SYNCD_*`` and ``syncd.toml``."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from syncd.core.subscriber import Subscriber
+from syncd.core.text import did_you_mean
 from syncd.settings.model import CATALOGUE, SECTIONS, variable_of
 from syncd.settings.subscribers import SECTION, read_subscribers
 from syncd.settings.toml import TomlFile
@@ -61,7 +61,7 @@ def from_environment(environment: Mapping[str, str], base: Path) -> Layer:
             if text:
                 given[name] = Given(text, variable, variable, base, True)
         elif _is_ours(variable):
-            suggestion = _suggest(variable, [*_VARIABLES, CONFIG_VARIABLE], "_")
+            suggestion = did_you_mean(variable, [*_VARIABLES, CONFIG_VARIABLE], "_")
             problems.append(f"{variable}: there is no such setting{suggestion}")
     return Layer(given, tuple(problems))
 
@@ -77,7 +77,8 @@ def from_file(file: TomlFile) -> Layer:
         elif name in SECTIONS:
             problems.append(f"{place}: {name} must be a section: write [{name}]")
         else:
-            problems.append(f"{place}: there is no setting {name}{_suggest(name, list(CATALOGUE), '.')}")
+            suggestion = did_you_mean(name, [*CATALOGUE, *SECTIONS, SECTION], ".")
+            problems.append(f"{place}: there is no setting {name}{suggestion}")
     subscribers, more = read_subscribers(file)
     return Layer(given, (*problems, *more), subscribers, file.path)
 
@@ -92,11 +93,3 @@ def _flat(content: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _is_ours(variable: str) -> bool:
     return variable.startswith("SYNCD_") and variable != CONFIG_VARIABLE and not variable.startswith(_OTHERS)
-
-
-def _suggest(name: str, known: Iterable[str], separator: str) -> str:
-    """Name what was most likely meant: a close spelling, or the same last word in another section."""
-    last = name.rpartition(separator)[2]
-    ends = [candidate for candidate in known if candidate.rpartition(separator)[2] == last]
-    close = get_close_matches(name, known, 1) or ends
-    return f" (did you mean {close[0]}?)" if close else ""

@@ -41,7 +41,9 @@ def load(
     values, origins = _merge(layers, problems)
     _derive(values, origins, environment, problems)
     if problems:
-        raise SettingsError(tuple(problems), hint="docs/settings.md lists every setting")
+        by_flags = all(problem.startswith("--") for problem in problems)
+        hint = "--help says what each flag takes" if by_flags else "docs/settings.md lists every setting"
+        raise SettingsError(tuple(problems), hint=hint)
     sections = {section: _struct(struct, section, values) for section, struct in SECTIONS.items()}
     return Settings(
         **sections,  # type: ignore[arg-type]  # SECTIONS pairs each field's name with its type

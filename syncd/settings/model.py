@@ -17,6 +17,7 @@ from syncd.settings.values import (
     Grants,
     Listen,
     Prefix,
+    Program,
     Switch,
     Text,
     Texts,
@@ -302,7 +303,7 @@ class SnapshotSettings(msgspec.Struct, frozen=True):
     after: Annotated[
         tuple[str, ...],
         Setting(
-            type=Texts("program and arguments"),
+            type=Program("program and arguments"),
             says="The program that is run after each success, with the snapshot's path as its last argument.",
             why="To copy it off this machine. No shell. If it fails, so does the run, and nothing is removed.",
             default=[],

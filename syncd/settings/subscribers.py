@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from syncd.core.mapping.globs import pattern_fault
 from syncd.core.subscriber import Command, File, Filter, Subscriber, Target, Webhook
+from syncd.core.text import did_you_mean
 from syncd.core.url import parse_url
 from syncd.settings.model import Setting
 from syncd.settings.toml import TomlFile
-from syncd.settings.values import BadValue, Duration, Switch, Text, Texts
+from syncd.settings.values import BadValue, Duration, Program, Switch, Text, Texts
 from syncd.settings.values import File as FilePath
 
 SECTION: Final = "subscriber"
@@ -35,7 +36,7 @@ FIELDS: Final[Mapping[str, Setting]] = {
         otherwise="no file",
     ),
     "command": Setting(
-        type=Texts("program and arguments", empty=False),
+        type=Program("program and arguments", empty=False),
         says="The program that gets the event on its standard input; with `file`, after the file has changed.",
         why="No shell: nothing in a value can become a command.",
         otherwise="no command",
@@ -107,18 +108,18 @@ def read_subscribers(file: TomlFile) -> tuple[tuple[Subscriber, ...], tuple[str,
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         return (), (f"{file.place(SECTION)}: write each subscriber as [[{SECTION}]]",)
     problems: list[str] = []
-    found: dict[str, Subscriber] = {}
+    found: list[Subscriber] = []
+    first: dict[str, str] = {}
     for number, table in enumerate(tables):
         reader = _Reader(file, f"{SECTION}.{number}", table)
         subscriber = reader.read()
-        problems += reader.problems
-        if subscriber is None:
-            continue
-        if subscriber.name in found:
-            first = found[subscriber.name].origin
-            problems.append(f"{reader.place('name')}: {subscriber.name!r} is already the name of the one at {first}")
-        found.setdefault(subscriber.name, subscriber)
-    return tuple(found.values()), tuple(problems)
+        name, problems = table.get("name"), problems + reader.problems
+        if isinstance(name, str) and name in first:
+            problems.append(f"{reader.place('name')}: {name!r} is already the name of the one at {first[name]}")
+        elif isinstance(name, str):
+            first[name] = file.place(f"{SECTION}.{number}")
+        found += [subscriber] if subscriber else []
+    return tuple(found), tuple(problems)
 
 
 class _Reader:
@@ -151,7 +152,9 @@ class _Reader:
         for field, value in self._table.items():
             setting = FIELDS.get(field)
             if setting is None:
-                self._say(field, f"a subscriber has no {field}; it may have {', '.join(FIELDS)}")
+                self._say(
+                    field, f"a subscriber has no {field}{did_you_mean(field, FIELDS)}; it may have {', '.join(FIELDS)}"
+                )
                 continue
             try:
                 read = setting.type.read(value)
@@ -161,10 +164,10 @@ class _Reader:
             yield field, self._file.folder / read if isinstance(read, Path) else read
 
     def _kind(self, given: Mapping[str, Any]) -> str | None:
-        kinds = [kind for kind in _KINDS if kind in given and not (kind == "command" and "file" in given)]
+        table = self._table
+        kinds = [kind for kind in _KINDS if kind in table and not (kind == "command" and "file" in table)]
         if len(kinds) != 1:
-            if not self.problems:
-                self._say("", "a subscriber has one of webhook, file and command (a command may follow a file)")
+            self._say("", "a subscriber has one of webhook, file and command (a command may follow a file)")
             return None
         (kind,) = kinds
         for field in given.keys() - _KINDS[kind] - _COMMON:

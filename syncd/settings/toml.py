@@ -13,6 +13,7 @@ _PART: Final = r"(?:[\w-]+|\"[^\"]*\"|'[^']*')"
 _NAME: Final = rf"({_PART}(?:\s*\.\s*{_PART})*)"
 _TABLE: Final = re.compile(rf"\s*(\[\[?)\s*{_NAME}\s*\]")
 _KEY: Final = re.compile(rf"\s*{_NAME}\s*=")
+_AGAIN: Final = re.compile(r"Cannot (?:declare|mutate immutable namespace) (\([^)]*\))(?: twice)?")
 _ERROR: Final = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
 
 
@@ -54,6 +55,10 @@ def read_toml(path: Path, shown: str) -> TomlFile:
 
 
 def _decode_problem(shown: str, message: str) -> str:
+    if again := _AGAIN.match(message):
+        name = ".".join(re.findall(r"'([^']*)'", again[1]))
+        message = f"{name} is begun a second time; put all of it into one place{message[again.end() :]}"
+    message = message.replace("Cannot overwrite a value", "this name is given a second time")
     if found := _ERROR.fullmatch(message):
         return f"{shown}:{found[2]}:{found[3]}: {found[1]}"
     return f"{shown}: {message}"

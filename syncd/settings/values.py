@@ -206,6 +206,16 @@ class Texts(msgspec.Struct, frozen=True):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
 
 
+class Program(Texts, frozen=True):
+    """A program and its arguments; no shell parts them."""
+
+    def read(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, str) and len(value.split()) > 1:
+            words = ", ".join(f'"{word}"' for word in value.split())
+            raise BadValue(f"no shell reads it, so that each word stands in quotes of its own: write [{words}]")
+        return super().read(value)
+
+
 class Grants(Texts, frozen=True):
     """Several ``SERVICE:PREFIX``."""
 

@@ -160,7 +160,7 @@ async def test_a_kernel_that_cannot_watch_a_process_is_a_failed_try_that_leaves_
 
     before = descriptors()
     monkeypatch.setattr(os, "pidfd_open", missing)
-    assert await told(shell("sleep 1000")) == Result("failed", "cannot be started: Function not implemented")
+    assert await told(shell("sleep 1000")) == Result("failed", "cannot be started: sh: Function not implemented")
     assert descriptors() == before
     assert children() <= others
 
@@ -185,6 +185,6 @@ async def test_no_descriptors_left_is_a_failed_try_that_leaves_nothing_behind(ot
         with few_descriptors(free):
             seen.append((await told(shell("true"))).said)
     assert seen == sorted(seen)
-    assert set(seen) == {"exit 0", "cannot be started: Too many open files"}
+    assert set(seen) == {"exit 0", "cannot be started: sh: Too many open files"}
     assert (await told(shell("true"))).said == "exit 0"
     assert children() <= others

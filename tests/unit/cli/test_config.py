@@ -64,3 +64,19 @@ def test_every_bad_setting_is_reported(syncd: Syncd, monkeypatch: pytest.MonkeyP
         "  SYNCD_STORE_PARALLEL: must be 1 to 64, not 0",
         "  hint: docs/settings.md lists every setting",
     ]
+
+
+def test_subscribers_are_shown_without_what_may_hold_a_token(syncd: Syncd, tmp_path: Path) -> None:
+    (tmp_path / "syncd.toml").write_text('[[subscriber]]\nname = "brain"\nwebhook = "http://h:9/x?key=hunter2"\n')
+    ended = syncd("config", "show").out
+    assert ended.splitlines()[-1].split() == [
+        "subscriber",
+        "brain",
+        "webhook",
+        "http://h:9/x",
+        "syncd.toml:1:3",
+    ]
+    as_json = syncd("config", "show", "--output", "json").out
+    told = {"told": "webhook http://h:9/x", "origin": "syncd.toml:1:3"}
+    assert json.loads(as_json)["subscribers"] == {"brain": told}
+    assert "hunter2" not in ended + as_json

@@ -93,7 +93,7 @@ def test_errors_are_json_where_output_is(syncd: Syncd, words: tuple[str, ...]) -
         "type": "SettingsError",
         "message": "--prefix: '/x' must not begin or end with a slash; write 'x'",
         "where": "",
-        "hint": "docs/settings.md lists every setting",
+        "hint": "--help says what each flag takes",
         "kind": "stalled",
         "exit_code": 64,
         "problems": ["--prefix: '/x' must not begin or end with a slash; write 'x'"],

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.text import printable, unreadable
+from syncd.core.text import did_you_mean, printable, unreadable
 
 
 @given(st.text())
@@ -25,3 +25,10 @@ def test_whoever_may_not_read_a_secret_is_told_how_the_service_gets_it() -> None
     told = unreadable(PermissionError(13, "Permission denied"))
     assert told.startswith("Permission denied; ")
     assert "LoadCredential" in told
+
+
+def test_what_was_meant_is_a_close_name_or_the_same_word_elsewhere() -> None:
+    known = ["store.prefix", "source.path"]
+    assert did_you_mean("store.prefx", known) == " (did you mean store.prefix?)"
+    assert did_you_mean("path", known) == " (did you mean source.path?)"
+    assert did_you_mean("x", known) == ""

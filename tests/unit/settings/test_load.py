@@ -154,13 +154,15 @@ keep_last = 0
         ('source = "x"', "1:1: source must be a section: write [source]"),
         ('store = { prefix = "x/" }', "1:1: store.prefix: 'x/' must not"),
         ('store.prefix = "x/"', "1:1: store.prefix: 'x/' must not"),
+        ("[stroe]\nx = 1", "1:2: there is no setting stroe (did you mean store?)"),
+        ("[store]\n[source]\n[store]", "3:7: store is begun a second time; put all of it into one place"),
         ('prefix = "x"', "1:1: there is no setting prefix (did you mean store.prefix?)"),
         ("[store]\nbranch = 1", "2:1: there is no setting store.branch (did you mean source.branch?)"),
         ("[snapshots]\nat = 1", "2:1: there is no setting snapshots.at"),
         ("[snapshot]\nkeep_last = 1", "1:2: there is no setting snapshot"),
-        ('[store]\nprefix = "a"\nprefix = "b"', " Cannot overwrite a value (at end of document)"),
+        ('[store]\nprefix = "a"\nprefix = "b"', " this name is given a second time (at end of document)"),
         ("[store\n", "1:7: Expected ']' at the end of a table declaration"),
-        ('[store]\nprefix = "a"\nprefix = "b"\n', "3:13: Cannot overwrite a value"),
+        ('[store]\nprefix = "a"\nprefix = "b"\n', "3:13: this name is given a second time"),
     ],
 )
 def test_a_bad_file_is_told_with_line_and_column(loaded: Load, toml: str, problem: str) -> None:
@@ -276,3 +278,10 @@ def test_in_a_folder_of_a_repository_the_file_at_its_top_counts(tmp_path: Path) 
     assert settings.file == top / "syncd.toml"
     (below / "syncd.toml").write_text('[store]\nprefix = "own"\n')
     assert load({}, HOME, below, system=system).store.prefix == "own"
+
+
+def test_the_hint_fits_where_the_mistake_is(loaded: Load) -> None:
+    for given, hint in (({"flags": {"store.prefix": "/x"}}, "--help"), ({"SYNCD_STORE_PARALLEL": "0"}, "settings.md")):
+        with pytest.raises(SettingsError) as caught:
+            loaded(**given)
+        assert hint in caught.value.hint

@@ -89,6 +89,11 @@ pid_file = "/run/x.pid"
         ('[[subscriber]]\nname = "a"\nwebhook = "ftp://x"', "3:1: webhook: "),
         ('[[subscriber]]\nname = "a"\nurl = "x"', "3:1: a subscriber has no url; it may have name, webhook"),
         ('[[subscriber]]\nname = "a"\ncommand = []', "3:1: command: must not be empty"),
+        ('[[subscriber]]\nname = "a"\ncommand = "logger hello"', "3:1: command: no shell reads it, so "),
+        (
+            '[[subscriber]]\nname = "a"\ncommand = "x"\nprefx = "b"',
+            "4:1: a subscriber has no prefx (did you mean prefix",
+        ),
         ('[[subscriber]]\nname = "a"\ncommand = 3', "3:1: command: must be a list of texts"),
         ('[[subscriber]]\nname = "a"\ncommand = "x"\nmode = "0600"', "4:1: mode says nothing to a command"),
         ('[[subscriber]]\nname = "a"\ncommand = "x"\ntimeout = 3', "4:1: timeout: needs a unit"),
@@ -110,4 +115,26 @@ def test_a_name_is_unique_and_every_problem_is_told(tmp_path: Path) -> None:
     assert problems(tmp_path, toml) == (
         "syncd.toml:5:1: 'a' is already the name of the one at syncd.toml:1:3",
         "syncd.toml:7:3: a subscriber needs a name",
+        "syncd.toml:7:3: a subscriber has one of webhook, file and command (a command may follow a file)",
     )
+
+
+def test_a_field_that_is_none_hides_no_other_fault(tmp_path: Path) -> None:
+    toml = (
+        '[[subscriber]]\nurl = "x"\n[[subscriber]]\nname = "a"\nprefx = 1\n[[subscriber]]\nname = "a"\ncommand = "y"\n'
+    )
+    told = "\n".join(problems(tmp_path, toml))
+    for problem in (
+        "2:1: a subscriber has no url",
+        "1:3: a subscriber needs a name",
+        "1:3: a subscriber has one of webhook",
+        "5:1: a subscriber has no prefx",
+        "3:3: a subscriber has one of webhook",
+        "7:1: 'a' is already the name of the one at syncd.toml:3:3",
+    ):
+        assert f"syncd.toml:{problem}" in told
+
+
+def test_a_program_with_a_space_in_its_path_stands_in_brackets(tmp_path: Path) -> None:
+    (one,) = loaded(tmp_path, '[[subscriber]]\nname = "a"\ncommand = ["/opt/my program"]\n')
+    assert one.target == Command(("/opt/my program",), 30.0)

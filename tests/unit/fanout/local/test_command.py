@@ -95,7 +95,7 @@ async def test_another_end_is_a_failed_try_that_says_how(script: str, said: str)
 )
 async def test_what_cannot_be_started_is_a_failed_try(program: str, said: str) -> None:
     sender = CommandSender("reload", Command((program,)))
-    assert await told(sender) == Result("failed", f"cannot be started: {said}")
+    assert await told(sender) == Result("failed", f"cannot be started: {program}: {said}")
 
 
 async def test_what_it_prints_is_logged_when_it_fails_escaped_on_one_line() -> None:
