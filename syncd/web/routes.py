@@ -17,6 +17,7 @@ from syncd.web.answers import JSON, Refusal
 from syncd.web.calls import Call, Parameter
 from syncd.web.tokens import Scope
 
+STREAM: Final = "text/event-stream"
 Answer = Callable[[Door, Call], Awaitable[web.StreamResponse]]
 
 
@@ -36,6 +37,11 @@ class Route(msgspec.Struct, frozen=True):
     parameters: tuple[Parameter, ...] = ()
     media: tuple[str, ...] = (JSON,)
     statuses: tuple[int, ...] = ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it takes: HEAD wherever GET is, but for a stream, which has no end to be left out."""
+        return ("GET", "HEAD") if self.method == "GET" and STREAM not in self.media else (self.method,)
 
     @property
     def plain_path(self) -> str:
@@ -78,7 +84,7 @@ ROUTES: Final = (
     ),
     Route(
         "GET", "/api/v1/events", _READ, events.follow, "What changes, as server-sent events.",
-        parameters=_STREAM, media=("text/event-stream",),
+        parameters=_STREAM, media=(STREAM,),
     ),
     Route("GET", _SUBSCRIBERS, _READ, asking.subscribers, "Every subscriber.", answers=asking.SubscribersAnswer),
     Route(
@@ -134,9 +140,9 @@ class Table:
         if not matches:
             raise Refusal(404, "there is nothing here", where=path[:200], hint="/api/v1/openapi.json lists every route")
         for found, route in matches:
-            if route.method == method:
+            if method in route.methods:
                 return Found(route, {name: _text(value) for name, value in found.groupdict().items()})
-        allowed = ", ".join(sorted({route.method for _, route in matches}))
+        allowed = ", ".join(sorted({each for _, route in matches for each in route.methods}))
         raise Refusal(405, f"{method[:20]} is not for this path", where=path[:200], headers={"Allow": allowed})
 
 

@@ -64,6 +64,16 @@ def test_a_stream_goes_on_after_the_daemon_was_killed(machine: Machine) -> None:
             assert found == {"tts/voice": "two", "wake_word/sensitivity": "0.9"}
 
 
+def test_a_head_is_a_get_without_its_body(local: Machine) -> None:
+    with local.run() as daemon:
+        api = ready(local, daemon)
+        for path in ("/healthz", "/api/v1/config", "/api/v1/openapi.json"):
+            whole, head = api.get(path), api.call("HEAD", path)
+            assert (head.status, head.body) == (200, b"")
+            assert head.headers["Content-Length"] == str(len(whole.body))
+        assert api.call("HEAD", "/api/v1/events").status == 405
+
+
 # promise 17
 def test_who_was_away_for_too_long_gets_the_full_state_and_goes_on_from_there(local: Machine) -> None:
     with local.run() as daemon, ready(local, daemon).follow(last="0123456789abcdef-1") as stream:

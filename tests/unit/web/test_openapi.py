@@ -80,6 +80,8 @@ def test_a_path_is_found_with_what_stands_in_it() -> None:
         ("GET", "/healthz\n", 404),
         ("DELETE", "/api/v1/status", 405),
         ("GET", "/api/v1/sync", 405),
+        ("HEAD", "/api/v1/sync", 405),
+        ("HEAD", "/api/v1/events", 405),
         ("GET", "/api/v1/config/%ff", 400),
     ],
 )
