@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Final
 
 from syncd.core.catalog import MOST_SUBSCRIBERS, PATH, Grant, Instance, Kept, keep, subscriber_of, without_twins
-from syncd.core.errors import Kind, SyncdError, Unreachable
+from syncd.core.errors import Kind, NotFound, SyncdError, Unreachable
 from syncd.core.subscriber import Subscriber
 from syncd.core.timing import backoff
 from syncd.daemon.dispatcher import Dispatcher
@@ -97,7 +97,9 @@ class Discovery:
         if error.message != self._refused:
             self._refused = error.message
             advice = {"hint": error.hint} if error.hint else {}
-            log.info("no subscribers from the catalog", why=error.message, where=error.where, **advice)
+            # The embedded store has none, and nobody need do anything about it.
+            tell = log.debug if isinstance(error, NotFound) else log.info
+            tell("no subscribers from the catalog", why=error.message, where=error.where, **advice)
         return REFUSED_SECONDS
 
     async def look(self, names: frozenset[str]) -> None:

@@ -315,7 +315,7 @@ async def test_the_embedded_store_offers_no_subscribers_and_that_is_no_error(tmp
     finally:
         await journal.close()
         await serving.close()
-    assert [(each["log_level"], each["why"]) for each in logs] == [("info", "the store has no catalog")]
+    assert [(each["log_level"], each["why"]) for each in logs] == [("debug", "the store has no catalog")]
 
 
 async def test_bad_meta_is_one_warning_that_names_service_and_node(services: Services, tmp_path: Path) -> None:
