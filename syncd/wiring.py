@@ -177,6 +177,7 @@ class Parts(msgspec.Struct, frozen=True):
                 streams,
                 backlog,
                 wake=daemon.wake,
+                late=service.late,
                 worktree=settings.source.worktree,
                 now=time.time,
             )

@@ -41,7 +41,10 @@ class NotNow(SyncdError):
 
 
 class Door:
-    """The daemon's parts, for those who ask. ``now`` gives Unix seconds; ``wake`` has a pass begin."""
+    """The daemon's parts, for those who ask.
+
+    ``now`` gives Unix seconds; ``wake`` has a pass begin; ``late`` names the loops that do not come round.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Door:
         backlog: Backlog,
         *,
         wake: Callable[[], None],
+        late: Callable[[], tuple[str, ...]],
         worktree: bool,
         now: Callable[[], float],
     ) -> None:
@@ -75,6 +79,7 @@ class Door:
         self.dispatcher = dispatcher
         self.streams = streams
         self.backlog = backlog
+        self.late = late
         self.now = now
 
     async def ready(self) -> None:

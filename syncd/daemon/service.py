@@ -104,9 +104,13 @@ class Service:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
 
+    def late(self) -> tuple[str, ...]:
+        """Name the loops that should have come round by now, beyond what they are allowed."""
+        return tuple(self._pulses.late(self._clock()))
+
     async def _keep(self) -> None:
         while True:
-            stuck = ", ".join(self._pulses.late(self._clock()))
+            stuck = ", ".join(self.late())
             if stuck != self._stuck:
                 self._say(stuck)
             if not stuck:

@@ -32,9 +32,10 @@ class DeliveriesAnswer(msgspec.Struct, frozen=True):
     deliveries: list[Delivery]
 
 
-async def health(_door: Door, _call: Call) -> Response:
-    """Say that the daemon lives."""
-    return answers.text("ok")
+async def health(door: Door, _call: Call) -> Response:
+    """Say that the daemon lives, or which loops are stuck; of a watch not on which keys, for anybody may ask."""
+    stuck = sorted({loop.partition(" of ")[0] for loop in door.late()})
+    return answers.text(f"stuck: {', '.join(stuck)}", status=503) if stuck else answers.text("ok")
 
 
 async def readiness(door: Door, _call: Call) -> Response:

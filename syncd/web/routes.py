@@ -67,7 +67,9 @@ _SUBSCRIBERS: Final = "/api/v1/subscribers"
 _READ, _SYNC, _ADMIN = Scope.READ, Scope.SYNC, Scope.ADMIN
 
 ROUTES: Final = (
-    Route("GET", "/healthz", Scope.NONE, asking.health, "The daemon lives.", media=("text/plain",)),
+    Route(
+        "GET", "/healthz", Scope.NONE, asking.health, "The daemon lives.", media=("text/plain",), statuses=(503,),
+    ),
     Route(
         "GET", "/readyz", Scope.NONE, asking.readiness, "A whole revision is published.",
         answers=asking.ReadyAnswer, statuses=(503,),

@@ -103,6 +103,7 @@ async def test_the_heartbeat_stops_while_a_loop_is_late_and_goes_on_when_it_come
             clock.now += 5.0 + manager.watchdog + 0.001
             lease.tick(5.0)
             await until_told(logs, "a loop is stuck")
+            assert service.late() == ("git",)
             heard = manager.beats
             clock.now += 1.0
             await asyncio.sleep(0)

@@ -132,12 +132,11 @@ async def test_a_subscriber_that_fails_is_shown_and_told_anew_when_it_works(
         assert (await posted(client, f"{path}/test"))[1]["outcome"] == "failed"
         works.touch()
         assert (await posted(client, f"{path}/test"))[1]["outcome"] == "delivered"
-        assert await posted(client, f"{path}/replay") == (200, {"replaying": "shell"})
-        await until(lambda: state("idle"), "it was told")
+        await until(lambda: state("idle"), "what waited is told once a test gets through")
         (ended,) = (await got(client, f"/api/v1/{path}/deliveries"))[1]["deliveries"]
         assert ended["outcome"] == "delivered"
         assert (await posted(client, f"{path}/replay", event="unknown"))[0] == 404
-        assert (await posted(client, f"{path}/replay", event=ended["id"]))[0] == 200
+        assert (await posted(client, f"{path}/replay", event=ended["id"])) == (200, {"replaying": "shell"})
 
 
 async def test_a_store_that_is_away_is_told(repository: Repository, tmp_path: Path) -> None:

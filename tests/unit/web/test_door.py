@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from syncd.core.errors import SettingsError
+from syncd.core.pulse import Pulses
 from syncd.web import connections
 from syncd.web.sockets import CannotListen, listen_tcp
 from tests.support.repository import Repository, seed_repository
@@ -52,6 +53,19 @@ async def test_with_tokens_every_call_by_port_needs_one_of_the_right_scope(
             assert (await answer.json())["orders"]["paused_by"] == "admin", "who reaches the socket needs none"
         tokens.write_text("damaged")
         assert await status_of(address, "/api/v1/status", "admin") == 503
+        assert await status_of(address, "/healthz") == 200
+
+
+async def test_a_loop_that_is_stuck_is_no_health_and_is_named_without_keys(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(repository, tmp_path) as (_, address):
+        assert await status_of(address, "/healthz") == 200
+        loops = {"git": 9.0, "watch of 'brain/'": 1.0, "watch of 'tts/'": 1.0}
+        monkeypatch.setattr(Pulses, "late", lambda _self, _now: loops)
+        async with aiohttp.request("GET", address + "/healthz") as answer:
+            assert (answer.status, await answer.text()) == (503, "stuck: git, watch\n")
+        monkeypatch.undo()
         assert await status_of(address, "/healthz") == 200
 
 
