@@ -91,6 +91,11 @@ class Reconciler:
         self._seen: Held | None = None
         self.held: Held | None = None
 
+    @property
+    def spared(self) -> frozenset[str]:
+        """The keys whose drift was left for now, because a rival writes them again and again."""
+        return frozenset(self._spared)
+
     def rest(self) -> float | None:
         """Return the seconds until keys that rest may be healed again, None where none was left for that."""
         return (self._healer.rest() or 0.0) if self._spared else None

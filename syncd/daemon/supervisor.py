@@ -181,7 +181,9 @@ class Daemon:
             return self._unpublished
         healing = outcome.result in ("applied", "unchanged")
         try:
-            await self._publisher.publish(held, frozenset(held.touched) if healing else frozenset())
+            # What a rival wrote stands until its key's rest is over, so it is told: git's value is not what is there.
+            unsettled = frozenset(held.touched) - self._reconciler.spared if healing else frozenset()
+            await self._publisher.publish(held, unsettled)
         except StateError as error:
             self._unpublished = error
             return error

@@ -281,6 +281,27 @@ async def test_a_rival_who_writes_all_the_time_is_told_of_at_most_once_for_each_
     assert len(told(there)) < 200, "bursts are told as one"
 
 
+# promise 15
+async def test_what_a_rival_wrote_is_told_while_it_stands(scene: Scene, there: Hook) -> None:
+    async with telling(scene, there):
+        await until_known(there, brain_model="qwen2.5:3b")
+        number = 0
+
+        def is_told() -> bool:
+            return {"brain/model": f"rival {number}"} in told(there)
+
+        async def is_settled() -> bool:
+            return scene.live.values()["brain/model"] == b"qwen2.5:3b" or is_told()
+
+        while not is_told():  # a few are healed at once, and nothing to tell
+            number += 1
+            assert number < 20
+            scene.live.put("brain/model", f"rival {number}")
+            await until(is_settled, "it is neither healed nor told")
+        await until_known(there, brain_model="qwen2.5:3b")
+        assert scene.live.values()["brain/model"] == b"qwen2.5:3b"
+
+
 @contextmanager
 def small_parts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
