@@ -7,13 +7,19 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import tzinfo
+from functools import partial
+from zoneinfo import ZoneInfo
 
 import msgspec
+from tzlocal import get_localzone
 
 from syncd.core.catalog import parse_grant
 from syncd.core.event import Event
 from syncd.core.lease import Holder
+from syncd.core.snapshots.cron import parse_cron
 from syncd.core.snapshots.retention import Policy
+from syncd.core.snapshots.schedule import Schedule
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.applier import Applier
 from syncd.daemon.backlog import Backlog
@@ -29,12 +35,14 @@ from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
 from syncd.daemon.restore import Restore
+from syncd.daemon.schedule import Nightly
 from syncd.daemon.service import Service
 from syncd.daemon.snapshot import Snapshots
 from syncd.daemon.state import State
 from syncd.daemon.status import Status
 from syncd.daemon.supervisor import Daemon
 from syncd.daemon.survey import Survey
+from syncd.daemon.turn import Turn
 from syncd.daemon.view import View
 from syncd.fanout.command import CommandSender
 from syncd.fanout.journal import Journal
@@ -53,6 +61,7 @@ class Parts(msgspec.Struct, frozen=True):
 
     ``state`` is the state directory where this process holds it, ``memory`` where it may at least be read. ``named`` is
     ``address`` where a person must say it to reach the same store, else "": it stands in a file or a variable.
+    ``environment`` and ``given``, an address that stands in for the settings', say where the store is found.
     """
 
     settings: Settings
@@ -63,14 +72,15 @@ class Parts(msgspec.Struct, frozen=True):
     state: State | None
     memory: State | None
     survey: Survey
+    environment: Mapping[str, str]
+    given: str | None
 
     def lease(self) -> Lease:
         """Make this process's claim to the lease."""
-        holder = f"{socket.gethostname()} (pid {os.getpid()})"
         return Lease(
             self.store,
             self.state,
-            value=msgspec.json.encode(Holder(holder, int(time.time()))),
+            value=msgspec.json.encode(Holder(this_process(), int(time.time()))),
             ttl=self.settings.store.lease_ttl,
             clock=boot_time,
         )
@@ -88,6 +98,21 @@ class Parts(msgspec.Struct, frozen=True):
         )
         healer = Healer(applier, clock=boot_time)
         return Reconciler(self.store, self.source, self.survey, applier, healer, lease, self.state, now=time.time)
+
+    def nightly(self, lease: Lease) -> Nightly | None:
+        """Make what takes the scheduled snapshots; None where there are to be none."""
+        wanted = self.settings.snapshots
+        if not wanted.schedule:
+            return None
+        cron, seed = parse_cron(wanted.schedule), self.settings.store.prefix
+        return Nightly(
+            Folder(wanted.directory),
+            partial(open_snapshots, self.settings, self.environment, address=self.given),
+            Turn(self.store, lease, id_=draw_id(), holder=this_process(), now=time.time),
+            Schedule(cron, zone_of(self.settings), wanted.jitter, seed),
+            expression=wanted.schedule,
+            now=time.time,
+        )
 
     def discovery(self, dispatcher: Dispatcher) -> Discovery:
         """Make what finds subscribers in the catalog."""
@@ -124,6 +149,7 @@ class Parts(msgspec.Struct, frozen=True):
                 streams.publish(event.seq)
 
             lease, passes = self.lease(), Passes(time.time)
+            nightly = self.nightly(lease)
             reconciler = self.reconciler(lease)
             reconciler.expect(journal.head.epoch, journal.head.record)
             observer = Observer(self.store, self.survey, pulse=service.pulse, clock=boot_time, draw=random.random)
@@ -142,6 +168,7 @@ class Parts(msgspec.Struct, frozen=True):
                 ),
                 dispatcher,
                 self.discovery(dispatcher) if settings.catalog.subscribers else None,
+                nightly,
                 lease,
                 Report(settings.source.path, self.named),
                 service,
@@ -160,6 +187,7 @@ class Parts(msgspec.Struct, frozen=True):
                 view,
                 dispatcher,
                 streams,
+                nightly,
                 prefix=settings.store.prefix,
                 address=self.address,
                 now=time.time,
@@ -230,7 +258,8 @@ async def open_parts(
         stack.push_async_callback(store.close)
         survey = Survey(store, source, memory, name=name, prefix=prefix)
         said = address is not None or settings.origin("store.address").startswith("flag")
-        yield Parts(settings, source, store, str(endpoint), str(endpoint) if said else "", state, memory, survey)
+        named = str(endpoint) if said else ""
+        yield Parts(settings, source, store, str(endpoint), named, state, memory, survey, environment, address)
 
 
 @asynccontextmanager
@@ -264,12 +293,12 @@ def endpoint_of(settings: Settings, environment: Mapping[str, str], address: str
     )
 
 
-def snapshot_endpoint(settings: Settings, environment: Mapping[str, str]) -> Endpoint:
+def snapshot_endpoint(settings: Settings, environment: Mapping[str, str], address: str | None = None) -> Endpoint:
     """Resolve the store's address with the credentials that a snapshot needs; never with the daemon's own token."""
     token_file = settings.snapshots.token_file
     return resolve_endpoint(
         environment,
-        address=settings.store.address,
+        address=address or settings.store.address,
         token_file=str(token_file) if token_file else None,
         setting="snapshots.token_file",
         datacenter=settings.store.datacenter,
@@ -277,16 +306,19 @@ def snapshot_endpoint(settings: Settings, environment: Mapping[str, str]) -> End
 
 
 @asynccontextmanager
-async def open_snapshots(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Snapshots]:
+async def open_snapshots(
+    settings: Settings, environment: Mapping[str, str], *, address: str | None = None
+) -> AsyncIterator[Snapshots]:
     """Make what takes snapshots; its connection to the store is open until the end of the block."""
     wanted = settings.snapshots
     policy = Policy(wanted.keep_last, wanted.keep_daily, wanted.keep_weekly, wanted.keep_monthly)
-    async with Store(snapshot_endpoint(settings, environment), settings.store.prefix) as store:
+    async with Store(snapshot_endpoint(settings, environment, address), settings.store.prefix) as store:
         yield Snapshots(
             store,
             Folder(wanted.directory),
             policy,
             prefix=settings.store.prefix,
+            zone=zone_of(settings),
             after=wanted.after,
             environment=environment,
         )
@@ -303,10 +335,21 @@ async def open_keys(settings: Settings, environment: Mapping[str, str], prefix: 
 async def open_restore(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Restore]:
     """Make what puts snapshots back, with their own token; its connection is open until the end of the block."""
     async with Store(snapshot_endpoint(settings, environment), settings.store.prefix) as store:
-        holder = Holder(f"a restore on {socket.gethostname()} (pid {os.getpid()})", int(time.time()))
+        holder = Holder(f"a restore on {this_process()}", int(time.time()))
         ttl = settings.store.lease_ttl
         lease = Lease(store, None, value=msgspec.json.encode(holder), ttl=ttl, clock=boot_time)
         yield Restore(store, Folder(settings.snapshots.directory), lease, prefix=settings.store.prefix, draw_id=draw_id)
+
+
+def zone_of(settings: Settings) -> tzinfo:
+    """Return the time zone of snapshots."""
+    name = settings.snapshots.timezone
+    return ZoneInfo(name) if name else get_localzone()
+
+
+def this_process() -> str:
+    """Name this process to people."""
+    return f"{socket.gethostname()} (pid {os.getpid()})"
 
 
 def boot_time() -> float:

@@ -7,7 +7,7 @@ from syncd.cli.ago import ago, span
 from syncd.cli.standing import Standing, Tip
 from syncd.core.delivery import DeliveryState
 from syncd.core.text import count, some
-from syncd.daemon.answers import LiveStatus, LiveSubscribers, Trouble
+from syncd.daemon.answers import LiveSnapshots, LiveStatus, LiveSubscribers, Trouble
 from syncd.daemon.line import Standings
 
 Fact = tuple[str, str, str | None]
@@ -40,6 +40,8 @@ def daemon_facts(standing: Standing, now: float) -> Iterator[Fact]:
         if trouble != live.source.trouble or not _is_tips(live, standing.tip):
             yield from _trouble(trouble)
     yield from _subscribers(live.subscribers, live.streams, now)
+    if live.snapshots is not None:
+        yield from _snapshots(live.snapshots, now)
 
 
 def _lag(live: LiveStatus) -> Iterator[Fact]:
@@ -84,6 +86,13 @@ def _trouble_of(each: Standings, now: float) -> str:
         said = each.said or "it wants nothing more"
         return f"{each.name} is disabled{behind}{owed}: {said} (to have it told: syncd subscribers replay {each.name})"
     return f"{each.name} is {each.state} after {_tries(each.tries)}{owed}: {each.said}"
+
+
+def _snapshots(found: LiveSnapshots, now: float) -> Iterator[Fact]:
+    last = f"the newest was taken {ago(found.last, now)}: {found.file}" if found.last else "there is none yet"
+    bad = found.late or found.trouble is not None
+    yield "snapshot", f"{last}; the next is due in {span(max(0.0, found.next - now))}", "red" if bad else None
+    yield from _trouble(found.trouble)
 
 
 def _tries(number: int) -> str:

@@ -52,6 +52,7 @@ _OWN: Final = {
     f"{keys.RESERVED}/revision": "the control record",
     f"{keys.RESERVED}/lease": "the lock of whoever leads",
     f"{keys.RESERVED}/control": "people's orders",
+    f"{keys.RESERVED}/snapshot": "who takes the scheduled snapshot",
 }
 _NEAREST: Final = 5
 _MOST_COMPARED: Final = 5_000

@@ -98,7 +98,8 @@ class Place(Struct, frozen=True):
 
 def _without_credentials(settings: Settings) -> Settings:
     """Leave out what is meant for a Consul: the embedded store knows neither tokens nor other datacenters."""
-    return replace(settings, store=replace(settings.store, token_file=None, datacenter=None))
+    store = replace(settings.store, token_file=None, datacenter=None)
+    return replace(settings, store=store, snapshots=replace(settings.snapshots, token_file=None))
 
 
 def _say_how_to_look(settings: Settings, address: str) -> None:

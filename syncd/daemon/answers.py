@@ -92,11 +92,30 @@ class LiveSubscribers(msgspec.Struct, frozen=True):
     troubled: tuple[Standings, ...]
 
 
+class LiveSnapshots(msgspec.Struct, frozen=True):
+    """The scheduled snapshots: when the next one is due, the newest one's time, file and size (by whomever taken).
+
+    ``tried`` is when this node last tried, ``failures`` counts its tries that failed. ``late``: the one that is due has
+    not been there for two hours. ``trouble`` is what the last try failed of.
+    """
+
+    schedule: str
+    next: float
+    last: float
+    file: str
+    size: int
+    tried: float
+    failures: int
+    late: bool
+    trouble: Trouble | None
+
+
 class LiveStatus(msgspec.Struct, frozen=True):
     """How things stand. ``ahead``: for how many seconds git has been ahead of what is applied, 0 while it is not.
 
     ``published`` is the revision that readers see, ``applied`` what the store holds; ``epoch`` and ``index`` name the
-    published state. ``uptime`` in seconds; ``holder`` names who leads when this node stands by.
+    published state. ``uptime`` in seconds; ``holder`` names who leads when this node stands by. ``snapshots`` is None
+    where none are scheduled.
     """
 
     version: str
@@ -119,6 +138,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
     orders: LiveOrders
     subscribers: LiveSubscribers
     streams: int
+    snapshots: LiveSnapshots | None = None
 
 
 SyncResult = Literal["applied", "unchanged", "refused", "paused", "standby", "invalid", "failed"]

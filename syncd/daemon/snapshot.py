@@ -1,10 +1,10 @@
 """Taking a snapshot, from the store to what is kept: the one way, whoever asks for it."""
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import date, tzinfo
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import msgspec
@@ -12,11 +12,13 @@ import msgspec
 from syncd.core.errors import SnapshotError
 from syncd.core.snapshots.manifest import Manifest
 from syncd.core.snapshots.retention import Policy
+from syncd.core.snapshots.schedule import Due, local_date
+from syncd.daemon.turn import Turn
 from syncd.fanout.command import passed
 from syncd.fanout.program import run
 from syncd.log import get_logger
 from syncd.snapshots.folder import Folder
-from syncd.snapshots.keeping import sweep
+from syncd.snapshots.keeping import newest, sweep
 from syncd.snapshots.taking import Progress, Taken, take
 from syncd.store.store import Store
 
@@ -36,7 +38,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Snapshots:
-    """Takes snapshots of one store into one folder. ``prefix`` is where syncd's control record stands."""
+    """Takes snapshots of one store into one folder. ``prefix`` is where syncd's control record stands.
+
+    ``zone`` is where the date counts that a snapshot stands for.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Snapshots:
         policy: Policy,
         *,
         prefix: str,
+        zone: tzinfo,
         after: Sequence[str],
         environment: Mapping[str, str],
     ) -> None:
@@ -52,6 +58,7 @@ class Snapshots:
         self._folder = folder
         self._policy = policy
         self._prefix = prefix
+        self._zone = zone
         self._after = after
         self._environment = environment
 
@@ -61,13 +68,26 @@ class Snapshots:
         ``now`` is in seconds since 1970. Raises Busy while another process takes one into the same folder.
         """
         with self._folder.locked():
-            day = date(*time.localtime(now)[:3])
-            async with self._store.snapshot() as pieces:
-                taken = await take(
-                    self._folder, pieces, prefix=self._prefix, taken=int(now), day=day, progress=progress
-                )
-            await self._tell(taken)
-            swept = await asyncio.to_thread(sweep, self._folder, self._policy, taken.path)
+            return await self._take(now, local_date(now, self._zone), progress, None)
+
+    async def take_once(self, due: Due, turn: Turn, now: float) -> Outcome | None:
+        """Take the one that is due, as ``take`` does; None where it is there. Conflict where it is not our turn."""
+        with self._folder.locked():
+            if await asyncio.to_thread(newest, self._folder, lambda manifest: due.is_met_by(manifest, now)):
+                return None
+            await turn.stake(due.day)
+            return await self._take(now, due.day, lambda _: None, turn)
+
+    async def _take(self, now: float, day: date, progress: Progress, turn: Turn | None) -> Outcome:
+        async with self._store.snapshot() as pieces:
+            came = _confirmed(pieces, turn.confirm) if turn else pieces
+            taken = await take(self._folder, came, prefix=self._prefix, taken=int(now), day=day, progress=progress)
+        await self._tell(taken)
+        stop = Event()
+        try:
+            swept = await asyncio.to_thread(sweep, self._folder, self._policy, taken.path, stop)
+        finally:
+            stop.set()  # a thread cannot be cancelled, and the process waits for it
         for name in swept.damaged:
             log.warning("a snapshot is damaged, and counts for nothing", file=str(self._folder.path / name))
         return Outcome(taken.path, taken.manifest, swept.removed, swept.damaged)
@@ -86,3 +106,10 @@ class Snapshots:
                 where=path,
                 hint="see to snapshots.after; until it succeeds, no old snapshot is removed",
             )
+
+
+async def _confirmed(pieces: AsyncIterator[bytes], confirm: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    """Hand on every piece; the stream ends well only if it is confirmed after the last one."""
+    async for piece in pieces:
+        yield piece
+    await confirm()

@@ -33,6 +33,7 @@ from syncd.daemon.lease import Lease
 from syncd.daemon.passes import Passes
 from syncd.daemon.publisher import told
 from syncd.daemon.reconciler import Reconciler
+from syncd.daemon.schedule import Nightly
 from syncd.daemon.survey import Survey
 from syncd.daemon.view import View
 from syncd.fanout.stream import Streams
@@ -58,6 +59,7 @@ class Status:
         view: View,
         dispatcher: Dispatcher,
         streams: Streams,
+        nightly: Nightly | None,
         *,
         prefix: str,
         address: str,
@@ -72,6 +74,7 @@ class Status:
         self._view = view
         self._dispatcher = dispatcher
         self._streams = streams
+        self._nightly = nightly
         self._prefix = prefix
         self._address = address
         self._now = now
@@ -104,6 +107,7 @@ class Status:
             orders=told_orders(passes.control or Control(), self._now()),
             subscribers=self._subscribers(),
             streams=len(self._streams),
+            snapshots=self._nightly.standing() if self._nightly else None,
         )
 
     async def drift(self) -> DriftAnswer:

@@ -22,6 +22,7 @@ from syncd.daemon.passes import Passes
 from syncd.daemon.publisher import Publisher
 from syncd.daemon.reconciler import Outcome, Reconciler
 from syncd.daemon.report import Report
+from syncd.daemon.schedule import Nightly
 from syncd.daemon.service import QUERY_SECONDS, Service
 from syncd.daemon.survey import Held
 from syncd.git.follow import RESCAN
@@ -60,6 +61,7 @@ class Daemon:
         publisher: Publisher,
         dispatcher: Dispatcher,
         discovery: Discovery | None,
+        nightly: Nightly | None,
         lease: Lease,
         report: Report,
         service: Service,
@@ -76,6 +78,7 @@ class Daemon:
         self._publisher = publisher
         self._dispatcher = dispatcher
         self._discovery = discovery
+        self._nightly = nightly
         self._lease = lease
         self._worktree = worktree
         self._interval = interval
@@ -106,8 +109,10 @@ class Daemon:
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         discovering = (self._discovery.run(self._service.pulse("catalog")),) if self._discovery else ()
+        saving = (self._nightly.run(self._service.pulse("snapshot")),) if self._nightly else ()
         return [
             *discovering,
+            *saving,
             self._follow(),
             self._lease.keep(self._lead_lost, self._service.pulse("lease")),
             self._read_anew(),

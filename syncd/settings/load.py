@@ -20,6 +20,7 @@ from syncd.settings.layers import CONFIG_VARIABLE, Given, Layer, from_environmen
 from syncd.settings.model import CATALOGUE, SECTIONS, Settings
 from syncd.settings.toml import read_toml
 
+_NIGHTLY: Final = "0 2 * * *"
 _FROM_CONSUL: Final = {"store.address": "CONSUL_HTTP_ADDR", "store.token_file": "CONSUL_HTTP_TOKEN_FILE"}
 
 
@@ -132,6 +133,8 @@ def _derive(
     except ValueError as error:
         problems.append(f"state_directory: {error}")
         return
+    wanted = "snapshots.directory" in values or "snapshots.token_file" in values
+    values.setdefault("snapshots.schedule", _NIGHTLY if wanted else "")
     values.setdefault("snapshots.directory", values["state_directory"] / "snapshots")
     runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
     values.setdefault("http.socket", (Path(runtime) if runtime else values["state_directory"]) / SOCKET_NAME)

@@ -12,6 +12,7 @@ import msgspec
 from syncd.core.subscriber import Subscriber
 from syncd.settings.values import (
     Choice,
+    Cron,
     Duration,
     File,
     Grants,
@@ -24,6 +25,7 @@ from syncd.settings.values import (
     TreePath,
     ValueType,
     Whole,
+    Zone,
 )
 
 
@@ -262,6 +264,33 @@ class SnapshotSettings(msgspec.Struct, frozen=True):
             why="Its own, so that store.token_file needs no more than its prefix; that one is never used here.",
             otherwise="what CONSUL_* says, else no token",
             flag="--snapshot-token-file",
+        ),
+    ]
+    schedule: Annotated[
+        str,
+        Setting(
+            type=Cron(),
+            says='When `syncd run` takes one: minute, hour, day, month, weekday, or @daily, @weekly, …; "" is never.',
+            why="Whoever says where to, or with which token, wants snapshots; nobody else finds secrets on the disk.",
+            otherwise="`0 2 * * *` where snapshots.directory or snapshots.token_file is set, else never",
+        ),
+    ]
+    timezone: Annotated[
+        str | None,
+        Setting(
+            type=Zone(),
+            says="The time zone of the schedule, and of the date that a snapshot stands for.",
+            why="A night is a local thing. Nodes that share a directory should name one.",
+            otherwise="the machine's",
+        ),
+    ]
+    jitter: Annotated[
+        float,
+        Setting(
+            type=Duration("0s", "6h"),
+            says="By how much a snapshot comes later than scheduled, at most; each date has its own delay.",
+            why="Only several clusters that copy to one place need any.",
+            default="0s",
         ),
     ]
     keep_last: Annotated[

@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from syncd.core import keys
 from syncd.core.catalog import parse_grant
+from syncd.core.snapshots.cron import parse_cron
 from syncd.settings.durations import parse_duration, render_duration
 
 
@@ -178,6 +180,35 @@ def _check_slashes(text: str, root: str) -> None:
         plain = "/".join(part for part in text.split("/") if part)
         advice = f"write {plain!r}" if plain else f'write "" for {root}'
         raise BadValue(f"{text!r} must not begin or end with a slash; {advice}")
+
+
+class Cron(_Text, frozen=True):
+    """When something is done, at most once a day; ``""`` is never."""
+
+    @property
+    def describe(self) -> str:
+        return "cron expression"
+
+    def read(self, value: object) -> str:
+        if text := self.text(value):
+            parse_cron(text)
+        return text
+
+
+class Zone(_Text, frozen=True):
+    """A time zone by its name in the IANA's list."""
+
+    @property
+    def describe(self) -> str:
+        return "time zone"
+
+    def read(self, value: object) -> str:
+        text = self.text(value)
+        try:
+            ZoneInfo(text)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, as "Europe"
+            raise BadValue(f"{text!r} is no time zone that this machine knows; write one as Europe/Berlin") from None
+        return text
 
 
 class Texts(msgspec.Struct, frozen=True):

@@ -1,6 +1,9 @@
 """Keeping snapshots: those that retention has no use for are deleted, and damage is found."""
 
+from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
+from threading import Event
 
 import msgspec
 
@@ -18,13 +21,17 @@ class Swept(msgspec.Struct, frozen=True):
     damaged: tuple[str, ...]
 
 
-def sweep(folder: Folder, policy: Policy, newest: Path) -> Swept:
+def sweep(folder: Folder, policy: Policy, newest: Path, stop: Event | None = None) -> Swept:
     """Delete what the policy does not keep; call it with the folder locked, right after ``newest`` was taken.
 
-    Every file is read and compared with its manifest first. Foreign and damaged ones are never deleted.
+    Every file is read and compared with its manifest first. Foreign and damaged ones are never deleted. Once ``stop``
+    is set, it reads no further file and deletes nothing.
     """
     present = folder.snapshots()
-    sound = {each.name: each for each in present if intact(each)}
+    read = takewhile(lambda _: not (stop and stop.is_set()), present)
+    sound = {each.name: each for each in read if intact(each)}
+    if stop and stop.is_set():
+        return Swept((), ())
     staying = kept((_dated(each) for each in sound.values()), policy)
     removed = [each for each in sound.values() if each.name not in staying and each.name != newest.name]
     for each in removed:
@@ -33,6 +40,12 @@ def sweep(folder: Folder, policy: Policy, newest: Path) -> Swept:
         folder.sync()
     damaged = (each.name for each in present if each.name not in sound and (each.manifest or each.fault))
     return Swept(tuple(each.name for each in removed), tuple(damaged))
+
+
+def newest(folder: Folder, wanted: Callable[[Manifest], bool]) -> Kept | None:
+    """Find the newest sound snapshot whose manifest is wanted; only its bytes are read, and those of damaged ones."""
+    listed = reversed(folder.snapshots())
+    return next((each for each in listed if each.manifest and wanted(each.manifest) and intact(each)), None)
 
 
 def intact(each: Kept) -> bool:

@@ -45,6 +45,7 @@ class Snapshot(Collector):
         yield from self._subscribers(self._door.dispatcher.standings())
         yield self._latency()
         yield from self._callers()
+        yield from self._snapshots()
 
     def _state(self) -> Iterator[Metric]:
         status = self._status
@@ -98,6 +99,18 @@ class Snapshot(Collector):
         yield Counter("syncd_streams_dropped", "Clients that were dropped because they did not read.", streams.dropped)
         yield Gauge("syncd_http_connections", "Open HTTP connections.", self._connections)
         yield Counter("syncd_http_connections_shed", "Connections that were one too many.", self._shed)
+
+    def _snapshots(self) -> Iterator[Metric]:
+        found = self._status.snapshots
+        if found is None:
+            return
+        yield Gauge("syncd_snapshot_last_success_timestamp_seconds", "When the newest one was taken.", found.last)
+        yield Gauge("syncd_snapshot_last_try_timestamp_seconds", "When this node last tried.", found.tried)
+        yield Gauge("syncd_snapshot_next_timestamp_seconds", "When the next one is due.", found.next)
+        yield Gauge("syncd_snapshot_bytes", "Size of the newest one.", found.size)
+        yield Gauge("syncd_snapshot_late", "1 while the one that is due is not there two hours later.", found.late)
+        yield Gauge("syncd_snapshot_failing", "1 while the last try failed.", found.trouble is not None)
+        yield Counter("syncd_snapshot_failures", "Tries of this node that failed.", found.failures)
 
 
 def _labelled(name: str, says: str, labels: list[str], rows: Iterable[tuple[list[str], float]]) -> Metric:

@@ -248,8 +248,34 @@ def test_a_flag_beats_consuls_variable(loaded: Load) -> None:
     assert (settings.store.address, settings.origin("store.address")) == ("here:1", "flag --address")
 
 
+def test_snapshots_are_scheduled_where_somebody_says_where_to_or_with_which_token(loaded: Load) -> None:
+    assert loaded().snapshots.schedule == ""
+    assert loaded(SYNCD_SNAPSHOTS_KEEP_LAST="5").snapshots.schedule == ""
+    for name in ("SYNCD_SNAPSHOTS_DIRECTORY", "SYNCD_SNAPSHOTS_TOKEN_FILE"):
+        assert loaded(**{name: "/x"}).snapshots.schedule == "0 2 * * *"
+    assert loaded(flags={"snapshots.schedule": ""}, SYNCD_SNAPSHOTS_DIRECTORY="/x").snapshots.schedule == ""
+    assert loaded(SYNCD_SNAPSHOTS_SCHEDULE="@weekly").snapshots.schedule == "@weekly"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        ("SYNCD_SNAPSHOTS_SCHEDULE", "@hourly", "five fields"),
+        ("SYNCD_SNAPSHOTS_SCHEDULE", "0 */2 * * *", "one snapshot for a day"),
+        ("SYNCD_SNAPSHOTS_TIMEZONE", "Europe", "Europe/Berlin"),
+        ("SYNCD_SNAPSHOTS_TIMEZONE", "../../etc/passwd", "Europe/Berlin"),
+        ("SYNCD_SNAPSHOTS_JITTER", "7h", "0s to 6h"),
+    ],
+)
+def test_a_schedule_that_cannot_be_meant_is_refused(loaded: Load, variable: str, text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        loaded(**{variable: text})
+    assert variable in str(caught.value)
+
+
 def test_every_setting_has_a_variable(loaded: Load) -> None:
-    samples = {"true or false": "true", "folder": "/x", "file": "/x", "text": "x", "folder inside the repository": "x"}
+    samples = {"cron expression": "@daily", "time zone": "UTC"}
+    samples |= {"true or false": "true", "folder": "/x", "file": "/x", "text": "x", "folder inside the repository": "x"}
     lists = {"http.hosts": "a,b", "catalog.values": "a:b", "snapshots.after": "a,b"}
     for name, setting in CATALOGUE.items():
         text = samples.get(setting.type.describe) or {"store.prefix": "x", "log.level": "debug"}.get(name)

@@ -1,0 +1,327 @@
+"""Faults 20 and 21: one snapshot for each local date, whoever leads, whatever fails, however often it is restarted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from syncd.core.snapshots.claim import Claim, decode, encode
+from syncd.core.snapshots.cron import parse_cron
+from syncd.core.snapshots.manifest import Manifest
+from syncd.core.snapshots.schedule import Schedule
+from syncd.daemon.lease import Lease
+from syncd.daemon.schedule import Nightly
+from syncd.daemon.turn import Turn
+from syncd.snapshots.folder import Folder
+from syncd.wiring import Parts, open_snapshots
+from tests.support.proxy import Gate, answer, anything, held_reply, proxy_to
+from tests.support.scene import Scene
+from tests.support.waiting import until
+
+BERLIN = ZoneInfo("Europe/Berlin")
+CLAIM = ".syncd/snapshot"
+
+
+class Clock:
+    """A clock that a test sets, by local time in Berlin."""
+
+    def __init__(self, text: str) -> None:
+        self.now = 0.0
+        self.set(text)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def set(self, text: str) -> None:
+        self.now = datetime.fromisoformat(text).replace(tzinfo=BERLIN).timestamp()
+
+    def forward(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Node:
+    """One node's nightly snapshots, by a clock of the test's, on a real lease and a real Consul."""
+
+    def __init__(self, parts: Parts, lease: Lease, folder: Path, clock: Clock, address: str | None) -> None:
+        self.parts = parts
+        self.lease = lease
+        self.folder = folder
+        self.clock = clock
+        self.address = address
+        self.nightly = self.restarted()
+
+    def restarted(self) -> Nightly:
+        """Make it anew: nothing is remembered but what stands in the folder and in the store."""
+        settings = self.parts.settings
+        turn = Turn(self.parts.store, self.lease, id_=f"{id(self)}", holder=f"node {self.folder}", now=self.clock)
+        self.nightly = Nightly(
+            Folder(self.folder),
+            partial(open_snapshots, settings, self.parts.environment, address=self.address),
+            turn,
+            Schedule(parse_cron("0 2 * * *"), BERLIN),
+            expression="0 2 * * *",
+            now=self.clock,
+        )
+        return self.nightly
+
+    async def look(self, text: str) -> None:
+        self.clock.set(text)
+        await self.nightly.look()
+
+    def manifests(self) -> list[Manifest]:
+        return [each.manifest for each in Folder(self.folder).snapshots() if each.manifest]
+
+    def dates(self) -> list[str]:
+        return sorted(str(each.date) for each in self.manifests())
+
+    def names(self) -> set[str]:
+        return {entry.name for entry in self.folder.iterdir()} - {".syncd-lock"}
+
+
+@asynccontextmanager
+async def node(
+    scene: Scene, name: str, folder: Path, *, leads: bool, address: str | None = None
+) -> AsyncIterator[Node]:
+    """Open a node that leads, or tries to."""
+    async with scene.node(name, snapshots__directory=str(folder), snapshots__keep_daily="99") as parts:
+        lease = parts.lease()
+        if leads:
+            assert await lease.campaign()
+        try:
+            yield Node(parts, lease, folder, Clock("2026-05-05T01:00"), address)
+        finally:
+            await lease.resign()
+
+
+def claim(scene: Scene) -> Claim | None:
+    entry = scene.live.all().get(CLAIM)
+    return decode(entry.value if entry else None)
+
+
+async def test_it_takes_exactly_one_each_night_over_both_changes_of_the_clocks(scene: Scene, tmp_path: Path) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        await one.look("2026-03-27T03:00")
+        for day in ("2026-03-28", "2026-03-29", "2026-03-30", "2026-10-24", "2026-10-25", "2026-10-26"):
+            one.clock.set(f"{day}T00:00")
+            for _ in range(2 * 24):
+                await one.nightly.look()
+                one.clock.forward(1800)
+        assert one.dates() == [
+            "2026-03-27",
+            "2026-03-28",
+            "2026-03-29",
+            "2026-03-30",
+            "2026-10-23",  # made up for, at midnight
+            "2026-10-24",
+            "2026-10-25",
+            "2026-10-26",
+        ]
+        by_date = {str(each.date): each for each in one.manifests()}
+        assert datetime.fromtimestamp(by_date["2026-03-30"].taken, BERLIN).time().isoformat() == "02:00:00"
+        found = claim(scene)
+        assert found is not None
+        assert found.date == date(2026, 10, 26)
+        assert one.nightly.standing().failures == 0
+        assert not one.nightly.standing().late
+
+
+async def test_restarts_at_any_time_take_no_second_one_and_missed_nights_cost_one(scene: Scene, tmp_path: Path) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        for text in ("05T02:00", "05T02:01", "05T12:00", "06T01:59", "06T02:00", "10T17:00", "10T17:01", "11T01:59"):
+            one.restarted()
+            await one.look(f"2026-05-{text}")
+        assert one.dates() == ["2026-05-05", "2026-05-06", "2026-05-10"]
+
+
+async def test_two_nodes_at_once_make_one_file_and_whoever_stands_by_takes_none(scene: Scene, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    async with (
+        node(scene, "a", folder, leads=True) as one,
+        node(scene, "b", folder, leads=False) as other,
+        node(scene, "c", tmp_path / "own", leads=False) as third,
+    ):
+        for text in ("2026-05-05T02:00", "2026-05-05T02:01"):
+            await asyncio.gather(one.look(text), other.look(text), third.look(text))
+        assert one.dates() == ["2026-05-05"]
+        assert not third.folder.exists()
+        await third.look("2026-05-09T12:00")
+        assert third.nightly.standing().trouble is None, "what is not its turn is not its trouble"
+        await one.lease.resign()
+        assert await other.lease.campaign()
+        await other.look("2026-05-05T02:02")
+        await one.look("2026-05-05T02:02")
+        assert one.dates() == ["2026-05-05"], "a takeover takes no second one"
+
+
+async def test_where_nobody_leads_one_of_several_takes_it(scene: Scene, tmp_path: Path) -> None:
+    """All are paused, or their tip is invalid: that is no reason to be without a snapshot."""
+    gate = Gate()
+    with proxy_to(scene.live.agent.address) as proxy:
+        proxy.when(anything, held_reply(gate))
+        async with (
+            node(scene, "a", tmp_path / "one", leads=False, address=proxy.address) as one,
+            node(scene, "b", tmp_path / "two", leads=False) as other,
+        ):
+            taking = asyncio.create_task(one.look("2026-05-05T02:00"))
+            await gate.arrived()
+            await other.look("2026-05-05T02:00")
+            assert other.manifests() == [], "it is being taken"
+            gate.release()
+            await taking
+            assert one.dates() == ["2026-05-05"]
+
+
+async def test_whoever_lost_the_claim_while_it_took_one_throws_it_away(scene: Scene, tmp_path: Path) -> None:
+    gate = Gate()
+    with proxy_to(scene.live.agent.address) as proxy:
+        proxy.when(anything, held_reply(gate))
+        async with (
+            node(scene, "a", tmp_path / "one", leads=True, address=proxy.address) as one,
+            node(scene, "b", tmp_path / "two", leads=False) as other,
+        ):
+            taking = asyncio.create_task(one.look("2026-05-05T02:00"))
+            await gate.arrived()
+            await one.lease.resign()
+            assert await other.lease.campaign()
+            await other.look("2026-05-05T02:00")
+            gate.release()
+            await taking
+            assert other.dates() == ["2026-05-05"]
+            assert one.names() == set()
+            assert one.nightly.standing().trouble is None
+
+
+async def test_a_claim_from_before_a_restore_or_without_a_file_keeps_nobody_away(scene: Scene, tmp_path: Path) -> None:
+    left = Claim(date(2026, 5, 5), "dead", "a node that died", "an epoch of before", 0)
+    scene.live.put(CLAIM, encode(left))
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        await one.look("2026-05-05T02:00")
+        assert one.dates() == ["2026-05-05"]
+        found = claim(scene)
+        assert found is not None
+        assert found.id != "dead"
+        scene.live.put(CLAIM, b"{ no claim }")
+        await one.look("2026-05-06T02:00")
+        assert one.dates() == ["2026-05-05", "2026-05-06"]
+        scene.live.delete(CLAIM)
+        await one.look("2026-05-07T02:00")
+        assert one.dates() == ["2026-05-05", "2026-05-06", "2026-05-07"]
+
+
+# promise 21
+async def test_a_file_that_is_damaged_is_none(scene: Scene, tmp_path: Path) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        await one.look("2026-05-05T02:00")
+        (file,) = one.folder.glob("*.snap")
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+        one.restarted()
+        await one.look("2026-05-05T02:01")
+        assert one.dates() == ["2026-05-05", "2026-05-05"]
+        assert file.read_bytes() == content, "it stays for a person to look at"
+        assert Path(one.nightly.standing().file) != file
+
+
+async def test_a_failure_is_told_once_tried_again_ever_later_and_forgotten_after_a_success(
+    scene: Scene, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with proxy_to(scene.live.agent.address) as proxy:
+        proxy.when(anything, answer(403, b"Permission denied"), times=3)
+        async with node(scene, "a", tmp_path / "backup", leads=True, address=proxy.address) as one:
+            one.clock.set("2026-05-05T02:00")
+            tries = []
+            for _ in range(12):
+                await one.nightly.look()
+                tries.append(one.nightly.standing().failures)
+                trouble = one.nightly.standing().trouble
+                if one.dates():
+                    assert trouble is None
+                else:
+                    assert trouble is not None
+                    assert "Permission denied" in trouble.message
+                    assert "management token" in trouble.hint
+                one.clock.forward(60)
+            assert tries == [1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3], "after one, two and four minutes"
+            assert one.dates() == ["2026-05-05"]
+            assert one.names() == {each for each in one.names() if each.startswith("consul-20260505")}
+    assert "".join(capfd.readouterr()).count("the scheduled snapshot failed") == 1
+
+
+async def test_one_that_stays_away_is_late_26_hours_after_the_last(
+    scene: Scene, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        await one.look("2026-05-05T02:00")
+        with Folder(one.folder).locked():  # somebody takes one, and never comes to an end
+            await one.look("2026-05-06T02:00")
+            await one.look("2026-05-06T04:00")
+            assert not one.nightly.standing().late
+            await one.look("2026-05-06T04:01")
+            await one.look("2026-05-06T04:02")
+            standing = one.nightly.standing()
+            assert standing.late
+            assert standing.trouble is not None
+            assert "late" in standing.trouble.message
+        await one.look("2026-05-06T04:03")
+        standing = one.nightly.standing()
+        assert (standing.late, standing.trouble) == (False, None)
+        assert one.dates() == ["2026-05-05", "2026-05-06"]
+    assert "".join(capfd.readouterr()).count("the scheduled snapshot is late") == 1
+
+
+@asynccontextmanager
+async def daily(scene: Scene, name: str, folder: Path, address: str | None = None) -> AsyncIterator[Parts]:
+    """Run a daemon that has applied the tip, by the machine's clock."""
+    tip = scene.repository.git("rev-parse", "HEAD").strip()
+    running = scene.daemon(name, address=address, snapshots__directory=str(folder), snapshots__schedule="@daily")
+    async with running as parts:
+        await scene.until_applied(tip)
+        yield parts
+
+
+async def test_daemons_that_share_a_directory_take_the_one_that_is_due_and_restarts_take_no_other(
+    scene: Scene, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backup"
+
+    async def is_taken() -> bool:
+        return folder.exists() and len(Folder(folder).snapshots()) == 1
+
+    async with daily(scene, "a", folder), daily(scene, "b", folder):
+        await until(is_taken, "no snapshot")
+    async with daily(scene, "a", folder):
+        await until(is_taken, "no snapshot")
+    assert len(list(folder.glob("*.snap"))) == 1
+
+
+# promise 13
+async def test_a_daemon_that_is_stopped_while_it_takes_one_leaves_nothing_behind(scene: Scene, tmp_path: Path) -> None:
+    folder, gate = tmp_path / "backup", Gate()
+    with proxy_to(scene.live.agent.address) as proxy:
+        proxy.when(lambda request: request.path == "/v1/snapshot", held_reply(gate))
+        async with daily(scene, "a", folder, proxy.address):
+            await gate.arrived()
+        gate.release()
+    assert {each.name for each in folder.iterdir()} == {".syncd-lock"}
+
+
+async def test_a_missing_token_file_fails_the_snapshot_and_nothing_else(
+    scene: Scene, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    async def is_told() -> bool:
+        told.extend(capfd.readouterr())
+        return "snapshots.token_file" in "".join(told)
+
+    async with scene.daemon(snapshots__token_file=str(tmp_path / "nowhere")) as parts:
+        assert parts.settings.snapshots.schedule == "0 2 * * *"
+        await scene.until_applied(scene.repository.git("rev-parse", "HEAD").strip())
+        await until(is_told, "nobody was told")
+    assert claim(scene) is None
