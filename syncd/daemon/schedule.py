@@ -133,7 +133,7 @@ class Nightly:
         self._done = due
         if self._last is None or self._last.taken <= found.taken:
             self._last = found
-        if found.taken >= self._failed:
+        if found.taken > self._failed:
             self._row, self._retry, self._error = 0, 0.0, None
 
     async def _is_mine(self, now: float) -> bool:
@@ -189,4 +189,7 @@ class Nightly:
         self._late = late
 
 
-_LATE: Final = Trouble("the scheduled snapshot is late", hint="syncd snapshot take says why none can be taken")
+_LATE: Final = Trouble(
+    "the scheduled snapshot is late",
+    hint='syncd snapshot take says why none can be taken; schedule = "" leaves them to others',
+)

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -144,3 +145,35 @@ def test_the_program_after_it_gets_the_path_and_its_failure_keeps_the_old(machin
     assert len(machine.json("snapshot", "list")) == 2
     assert "removed consul-" in take(f"cp,-t,{tmp_path}").stdout
     assert len(machine.json("snapshot", "list")) == 1
+
+
+def test_a_daemon_takes_the_one_that_is_due_with_the_management_token_and_says_so(
+    machine: Machine, guarded: ConsulAgent
+) -> None:
+    machine = replace(machine, kv=Kv(guarded.address, "nightly"))
+    with machine.run() as daemon:
+        daemon.wait_for_output("took a snapshot")
+        daemon.wait_for_output("applied")
+        (taken,) = machine.json("snapshot", "list")
+        told = machine.cli("status").stdout
+        assert f"{taken['file']}; the next is due in " in told
+        assert guarded.token
+        assert guarded.token not in daemon.output + told
+        assert daemon.stop() == 0
+    with machine.run() as again:
+        again.wait_for_output("in sync")
+        assert again.stop() == 0
+    assert len(machine.json("snapshot", "list")) == 1
+
+
+def test_a_daemon_whose_snapshot_is_refused_goes_on_and_says_so(machine: Machine, guarded: ConsulAgent) -> None:
+    machine = replace(machine, kv=Kv(guarded.address, "refused"))
+    (machine.home / "management").write_text((machine.home / "daemon").read_text())
+    with machine.run() as daemon:
+        daemon.wait_for_output("the scheduled snapshot failed")
+        daemon.wait_for_output("applied")
+        told = machine.cli("status").stdout
+        assert "snapshot there is none yet" in told
+        assert "Permission denied" in told
+        assert "management token" in told
+        assert daemon.stop() == 0

@@ -1,25 +1,29 @@
 """Faults 20 and 21: one snapshot for each local date, whoever leads, whatever fails, however often it is restarted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from syncd.core.snapshots.claim import Claim, decode, encode
 from syncd.core.snapshots.cron import parse_cron
 from syncd.core.snapshots.manifest import Manifest
-from syncd.core.snapshots.schedule import Schedule
+from syncd.core.snapshots.schedule import Due, Schedule
+from syncd.daemon import schedule
 from syncd.daemon.lease import Lease
 from syncd.daemon.schedule import Nightly
+from syncd.daemon.service import Service
 from syncd.daemon.turn import Turn
 from syncd.snapshots.folder import Folder
 from syncd.wiring import Parts, open_snapshots
-from tests.support.proxy import Gate, answer, anything, held_reply, proxy_to
+from tests.support.proxy import Gate, answer, anything, held_reply, proxy_to, reset
 from tests.support.scene import Scene
 from tests.support.waiting import until
 
@@ -47,25 +51,29 @@ class Clock:
 class Node:
     """One node's nightly snapshots, by a clock of the test's, on a real lease and a real Consul."""
 
-    def __init__(self, parts: Parts, lease: Lease, folder: Path, clock: Clock, address: str | None) -> None:
+    def __init__(
+        self, parts: Parts, lease: Lease, folder: Path, clock: Clock, address: str | None = None, after: str = ""
+    ) -> None:
         self.parts = parts
         self.lease = lease
         self.folder = folder
         self.clock = clock
         self.address = address
+        self.after = after
         self.nightly = self.restarted()
 
-    def restarted(self) -> Nightly:
+    def restarted(self, plan: Schedule | None = None, clock: Callable[[], float] | None = None) -> Nightly:
         """Make it anew: nothing is remembered but what stands in the folder and in the store."""
-        settings = self.parts.settings
+        wanted = replace(self.parts.settings.snapshots, directory=self.folder, after=tuple(self.after.split()))
+        settings = replace(self.parts.settings, snapshots=wanted)
         turn = Turn(self.parts.store, self.lease, id_=f"{id(self)}", holder=f"node {self.folder}", now=self.clock)
         self.nightly = Nightly(
             Folder(self.folder),
             partial(open_snapshots, settings, self.parts.environment, address=self.address),
             turn,
-            Schedule(parse_cron("0 2 * * *"), BERLIN),
+            plan or Schedule(parse_cron("0 2 * * *"), BERLIN),
             expression="0 2 * * *",
-            now=self.clock,
+            now=clock or self.clock,
         )
         return self.nightly
 
@@ -85,15 +93,15 @@ class Node:
 
 @asynccontextmanager
 async def node(
-    scene: Scene, name: str, folder: Path, *, leads: bool, address: str | None = None
+    scene: Scene, name: str, folder: Path, *, leads: bool, address: str | None = None, after: str = ""
 ) -> AsyncIterator[Node]:
-    """Open a node that leads, or tries to."""
-    async with scene.node(name, snapshots__directory=str(folder), snapshots__keep_daily="99") as parts:
+    """Open a node, which leads if it is to; ``address`` is where it asks for snapshots, ``after`` what it runs then."""
+    async with scene.node(name, snapshots__keep_daily="99") as parts:
         lease = parts.lease()
         if leads:
             assert await lease.campaign()
         try:
-            yield Node(parts, lease, folder, Clock("2026-05-05T01:00"), address)
+            yield Node(parts, lease, folder, Clock("2026-05-05T01:00"), address, after)
         finally:
             await lease.resign()
 
@@ -103,6 +111,7 @@ def claim(scene: Scene) -> Claim | None:
     return decode(entry.value if entry else None)
 
 
+# promise 22
 async def test_it_takes_exactly_one_each_night_over_both_changes_of_the_clocks(scene: Scene, tmp_path: Path) -> None:
     async with node(scene, "a", tmp_path / "backup", leads=True) as one:
         await one.look("2026-03-27T03:00")
@@ -130,6 +139,7 @@ async def test_it_takes_exactly_one_each_night_over_both_changes_of_the_clocks(s
         assert not one.nightly.standing().late
 
 
+# promise 22
 async def test_restarts_at_any_time_take_no_second_one_and_missed_nights_cost_one(scene: Scene, tmp_path: Path) -> None:
     async with node(scene, "a", tmp_path / "backup", leads=True) as one:
         for text in ("05T02:00", "05T02:01", "05T12:00", "06T01:59", "06T02:00", "10T17:00", "10T17:01", "11T01:59"):
@@ -138,6 +148,7 @@ async def test_restarts_at_any_time_take_no_second_one_and_missed_nights_cost_on
         assert one.dates() == ["2026-05-05", "2026-05-06", "2026-05-10"]
 
 
+# promise 22
 async def test_two_nodes_at_once_make_one_file_and_whoever_stands_by_takes_none(scene: Scene, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     async with (
@@ -228,6 +239,7 @@ async def test_a_file_that_is_damaged_is_none(scene: Scene, tmp_path: Path) -> N
         assert Path(one.nightly.standing().file) != file
 
 
+# promise 22
 async def test_a_failure_is_told_once_tried_again_ever_later_and_forgotten_after_a_success(
     scene: Scene, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,6 +265,7 @@ async def test_a_failure_is_told_once_tried_again_ever_later_and_forgotten_after
     assert "".join(capfd.readouterr()).count("the scheduled snapshot failed") == 1
 
 
+# promise 22
 async def test_one_that_stays_away_is_late_26_hours_after_the_last(
     scene: Scene, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -273,6 +286,80 @@ async def test_one_that_stays_away_is_late_26_hours_after_the_last(
         assert (standing.late, standing.trouble) == (False, None)
         assert one.dates() == ["2026-05-05", "2026-05-06"]
     assert "".join(capfd.readouterr()).count("the scheduled snapshot is late") == 1
+
+
+async def test_a_program_that_fails_after_it_is_told_until_the_next_success_and_takes_no_second_one(
+    scene: Scene, tmp_path: Path
+) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True, after="false") as one:
+        for text in ("05T02:00", "05T02:01", "05T23:00"):
+            await one.look(f"2026-05-{text}")
+            trouble = one.nightly.standing().trouble
+            assert trouble is not None
+            assert "snapshots.after" in trouble.hint
+        assert one.dates() == ["2026-05-05"]
+        one.after = "true"
+        one.restarted()
+        await one.look("2026-05-06T02:00")
+        assert one.dates() == ["2026-05-05", "2026-05-06"]
+        assert one.nightly.standing().trouble is None
+
+
+async def test_a_directory_that_cannot_be_read_fails_as_often_as_a_try(scene: Scene, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no directory")
+    async with node(scene, "a", blocked / "backup", leads=True) as one:
+        one.clock.set("2026-05-05T02:00")
+        for _ in range(8):
+            await one.nightly.look()
+            one.clock.forward(60)
+        assert one.nightly.standing().failures == 4
+        blocked.unlink()
+        await one.look("2026-05-05T03:00")
+        assert one.dates() == ["2026-05-05"]
+
+
+async def test_a_store_that_is_away_is_the_passes_to_tell_until_the_snapshot_is_late(
+    scene: Scene, tmp_path: Path
+) -> None:
+    with proxy_to(scene.live.agent.address) as proxy:
+        async with scene.node("a", address=proxy.address) as parts:
+            one = Node(parts, parts.lease(), tmp_path / "backup", Clock("2026-05-05T01:00"))
+            await one.look("2026-05-05T02:00")
+            assert one.dates() == ["2026-05-05"], "nobody leads"
+            proxy.when(anything, reset, times=None)
+            await one.look("2026-05-06T02:00")
+            assert one.nightly.standing().trouble is None
+            await one.look("2026-05-06T04:01")
+            assert one.nightly.standing().late
+
+
+async def test_the_scheduler_wakes_the_loop_when_one_comes_due(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else does here: the looks of every minute come an hour apart."""
+    monkeypatch.setattr(schedule, "LOOK_SECONDS", 3600.0)
+    today = Due(date(2026, 5, 5), time.time() + 0.5)
+
+    class Soon(Schedule, frozen=True):
+        """Yesterday's is due at once, today's in a moment."""
+
+        def latest(self, now: float) -> Due:
+            return today if now >= today.at else Due(today.day - timedelta(1), today.at - 9)
+
+        def next(self, now: float) -> Due:
+            return today if now < today.at else Due(today.day + timedelta(1), now + 9999)
+
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        nightly = one.restarted(Soon(parse_cron("@daily"), BERLIN), time.time)
+        running = asyncio.create_task(nightly.run(Service({}, clock=time.monotonic).pulse("snapshot")))
+
+        async def both() -> bool:
+            return one.folder.exists() and "2026-05-05" in one.dates()
+
+        await until(both, "the scheduler wakes nobody")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 @asynccontextmanager

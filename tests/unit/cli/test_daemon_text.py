@@ -13,6 +13,7 @@ from syncd.daemon.answers import (
     LiveDrift,
     LiveOrders,
     LivePass,
+    LiveSnapshots,
     LiveSource,
     LiveStatus,
     LiveSubscribers,
@@ -29,6 +30,21 @@ PASS = LivePass("unchanged", NOW, "b" * 40, {}, 0, 0, (), "", None)
 def deaf(number: int = 1, *, since: float = 0.0, tries: int = 1) -> Standings:
     said = "connection refused"
     return Standings(f"deaf{number}", "webhook", "", "http://x", "waiting", False, 1, since, tries, 0.0, said, 0, 1, 0)
+
+
+def saving(**fields: Any) -> LiveSnapshots:
+    given: dict[str, Any] = {
+        "schedule": "@daily",
+        "next": NOW + 7200,
+        "last": NOW - 22 * 3600,
+        "file": "/b/consul-1.snap",
+        "size": 1,
+        "tried": 0.0,
+        "failures": 0,
+        "late": False,
+        "trouble": None,
+    }
+    return LiveSnapshots(**{**given, **fields})
 
 
 GONE = Standings("gone", "webhook", "", "http://x", "disabled", False, 3, NOW - 60, 0, 0.0, "410 Gone", 1, 0, 0)
@@ -112,6 +128,12 @@ def test_a_daemon_that_does_well_takes_three_lines() -> None:
             "trouble  GET /x: no answer (wait)",
         ),
         ({"source": LiveSource("/r", "", "main", None, (), Trouble("bad"), ())}, "trouble  bad"),
+        ({"snapshots": saving(last=0.0)}, "snapshot there is none yet; the next is due in 2 hours"),
+        (
+            {"snapshots": saving()},
+            "snapshot the newest was taken 22 hours ago: /b/consul-1.snap; the next is due in 2 hours",
+        ),
+        ({"snapshots": saving(late=True, trouble=Trouble("it is late", hint="look"))}, "trouble  it is late (look)"),
     ],
 )
 def test_each_fact_has_its_line(fields: dict[str, Any], line: str) -> None:

@@ -57,6 +57,7 @@ def days(first: date, last: date) -> Iterator[date]:
         first += timedelta(1)
 
 
+# promise 22
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("time", ["0 0", "30 0", "0 2", "15 2", "30 2", "0 3", "59 23"])
 def test_every_local_date_of_2026_has_one_over_both_changes_of_the_clocks(zone: str, time: str) -> None:
@@ -189,6 +190,7 @@ def test_tries_come_further_and_further_apart_up_to_an_hour() -> None:
     assert waits == [60, 120, 240, 1920, 3600, 3600]
 
 
+# promise 22
 @given(
     st.sampled_from([*ZONES, "America/Sao_Paulo", "Pacific/Apia", "America/St_Johns"]),
     st.integers(0, 23),
