@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from syncd.core.errors import Busy, Conflict, StoreError, SyncdError
+from syncd.core.snapshots.manifest import Manifest
 from syncd.core.snapshots.schedule import LATE_SECONDS, Due, Schedule, retry_after
 from syncd.daemon.answers import LiveSnapshots, Trouble, trouble_of
 from syncd.daemon.service import Pulse
@@ -50,9 +51,8 @@ class Nightly:
         self._schedule = schedule
         self._expression = expression
         self._now = now
-        self._done: Due | None = None
         self._last: Kept | None = None
-        self._known = False
+        self._met: Kept | None = None
         self._mine = 0.0
         self._retry = self._tried = self._failed = 0.0
         self._row = self.failures = 0
@@ -94,7 +94,7 @@ class Nightly:
         now = self._now()
         due = self._schedule.latest(now)
         try:
-            if not await self._is_done(due, now) and await self._is_mine(now) and self._may_try(now):
+            if not await self._is_met(due, now) and await self._is_mine(now) and self._may_try(now):
                 await self._take(due, now)
         except (Busy, Conflict) as error:
             log.debug("another one takes the snapshot", why=str(error))
@@ -118,23 +118,23 @@ class Nightly:
             trouble=trouble_of(self._error) or (_LATE if self._late else None),
         )
 
-    async def _is_done(self, due: Due, now: float) -> bool:
-        """Ask the folder, once it has not said so already."""
-        if not self._known:
-            self._last, self._known = await asyncio.to_thread(newest, self._folder, lambda _: True), True
-        if due != self._done:
-            found = await asyncio.to_thread(newest, self._folder, lambda manifest: due.is_met_by(manifest, now))
-            if found is not None:
-                self._note(due, found)
-        return due == self._done
+    async def _is_met(self, due: Due, now: float) -> bool:
+        """Ask the folder; a file that was found sound before is not read again."""
 
-    def _note(self, due: Due, found: Kept) -> None:
-        """Note that it is done, by whomever."""
-        self._done = due
-        if self._last is None or self._last.taken <= found.taken:
-            self._last = found
-        if found.taken > self._failed:
-            self._row, self._retry, self._error = 0, 0.0, None
+        def wanted(manifest: Manifest) -> bool:
+            return due.is_met_by(manifest, now)
+
+        known = (self._last, self._met)
+        self._last = await asyncio.to_thread(newest, self._folder, lambda _: True, known)
+        self._met = await asyncio.to_thread(newest, self._folder, wanted, known)
+        if self._met is not None and self._met.taken > self._failed:
+            self._forgive()
+        return self._met is not None
+
+    def _forgive(self) -> None:
+        """Forget what failed: it is done, by whomever, or another one's to do."""
+        self._failed = self._retry = 0.0
+        self._row, self._error, self._told = 0, None, ""
 
     async def _is_mine(self, now: float) -> bool:
         try:
@@ -143,12 +143,12 @@ class Nightly:
             return False
         self._mine = (self._mine or now) if mine else 0.0
         if not mine:
-            self._row, self._retry, self._error = 0, 0.0, None
+            self._forgive()
         return mine
 
     def _may_try(self, now: float) -> bool:
         """Tell whether it is time; a clock that was put back does not put the next try off."""
-        return not self._tried <= now < self._retry
+        return not self._failed <= now < self._retry
 
     async def _take(self, due: Due, now: float) -> None:
         self._tried = now
@@ -159,9 +159,8 @@ class Nightly:
 
     def _succeed(self, due: Due, outcome: Outcome) -> None:
         manifest = outcome.manifest
-        self._failed = 0.0
-        self._note(due, Kept(outcome.path, manifest.size, manifest.taken, manifest))
-        self._told = ""
+        self._last = self._met = Kept(outcome.path, manifest.size, manifest.taken, manifest)
+        self._forgive()
         log.info(
             "took a snapshot",
             file=str(outcome.path),
@@ -183,7 +182,7 @@ class Nightly:
     def _note_late(self, due: Due) -> None:
         """Say once when it is late; only who is to take it can tell."""
         waited = self._now() - max(due.at, self._mine)
-        late = due != self._done and bool(self._mine) and waited > LATE_SECONDS
+        late = self._met is None and bool(self._mine) and waited > LATE_SECONDS
         if late and not self._late:
             log.error("the scheduled snapshot is late", date=str(due.day), hint=_LATE.hint)
         self._late = late

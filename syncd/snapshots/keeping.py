@@ -1,6 +1,6 @@
 """Keeping snapshots: those that retention has no use for are deleted, and damage is found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import takewhile
 from pathlib import Path
 from threading import Event
@@ -42,10 +42,10 @@ def sweep(folder: Folder, policy: Policy, newest: Path, stop: Event | None = Non
     return Swept(tuple(each.name for each in removed), tuple(damaged))
 
 
-def newest(folder: Folder, wanted: Callable[[Manifest], bool]) -> Kept | None:
-    """Find the newest sound snapshot whose manifest is wanted; only its bytes are read, and those of damaged ones."""
-    listed = reversed(folder.snapshots())
-    return next((each for each in listed if each.manifest and wanted(each.manifest) and intact(each)), None)
+def newest(folder: Folder, wanted: Callable[[Manifest], bool], known: Collection[Kept | None] = ()) -> Kept | None:
+    """Find the newest sound snapshot whose manifest is wanted; those that are ``known`` to be sound are not read."""
+    listed = (each for each in reversed(folder.snapshots()) if each.manifest and wanted(each.manifest))
+    return next((each for each in listed if each in known or intact(each)), None)
 
 
 def intact(each: Kept) -> bool:

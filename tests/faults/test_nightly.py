@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,6 +19,7 @@ from syncd.daemon import schedule
 from syncd.daemon.lease import Lease
 from syncd.daemon.schedule import Nightly
 from syncd.daemon.service import Service
+from syncd.daemon.snapshot import Snapshots
 from syncd.daemon.turn import Turn
 from syncd.snapshots.folder import Folder
 from syncd.wiring import Parts, open_snapshots
@@ -64,18 +64,22 @@ class Node:
 
     def restarted(self, plan: Schedule | None = None, clock: Callable[[], float] | None = None) -> Nightly:
         """Make it anew: nothing is remembered but what stands in the folder and in the store."""
-        wanted = replace(self.parts.settings.snapshots, directory=self.folder, after=tuple(self.after.split()))
-        settings = replace(self.parts.settings, snapshots=wanted)
         turn = Turn(self.parts.store, self.lease, id_=f"{id(self)}", holder=f"node {self.folder}", now=self.clock)
         self.nightly = Nightly(
             Folder(self.folder),
-            partial(open_snapshots, settings, self.parts.environment, address=self.address),
+            self.opened,
             turn,
             plan or Schedule(parse_cron("0 2 * * *"), BERLIN),
             expression="0 2 * * *",
             now=clock or self.clock,
         )
         return self.nightly
+
+    def opened(self) -> AbstractAsyncContextManager[Snapshots]:
+        """Open what takes snapshots."""
+        wanted = replace(self.parts.settings.snapshots, directory=self.folder, after=tuple(self.after.split()))
+        settings = replace(self.parts.settings, snapshots=wanted)
+        return open_snapshots(settings, self.parts.environment, address=self.address)
 
     async def look(self, text: str) -> None:
         self.clock.set(text)
@@ -222,6 +226,24 @@ async def test_a_claim_from_before_a_restore_or_without_a_file_keeps_nobody_away
         scene.live.delete(CLAIM)
         await one.look("2026-05-07T02:00")
         assert one.dates() == ["2026-05-05", "2026-05-06", "2026-05-07"]
+
+
+async def test_what_somebody_takes_or_deletes_meanwhile_is_seen(scene: Scene, tmp_path: Path) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        await one.look("2026-05-05T02:00")
+        first = Path(one.nightly.standing().file)
+        scene.live.put("a", "1")
+        one.clock.set("2026-05-05T12:00")
+        async with one.opened() as snapshots:
+            by_hand = await snapshots.take(one.clock(), lambda _: None)
+        await one.look("2026-05-05T12:01")
+        assert one.nightly.standing().file == str(by_hand.path) != str(first)
+        for file in (first, by_hand.path):
+            file.unlink()
+        await one.look("2026-05-05T12:02")
+        assert one.dates() == ["2026-05-05"], "the file is the truth"
+        await one.look("2026-05-05T12:03")
+        assert one.dates() == ["2026-05-05"]
 
 
 # promise 21

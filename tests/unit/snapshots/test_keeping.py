@@ -2,10 +2,11 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Event
 
 from syncd.core.snapshots.retention import Policy
 from syncd.snapshots.folder import Folder
-from syncd.snapshots.keeping import Swept, intact, sweep
+from syncd.snapshots.keeping import Swept, intact, newest, sweep
 from tests.unit.snapshots.conftest import Put
 
 LAST_TWO = Policy(last=2, daily=0, weekly=0, monthly=0)
@@ -71,3 +72,27 @@ def test_a_file_that_is_gone_meanwhile_is_no_fault(folder: Folder, put: Put) -> 
     present = folder.snapshots()
     paths[0].unlink()
     assert [intact(each) for each in present] == [False, True]
+
+
+def test_told_to_stop_it_deletes_nothing(folder: Folder, put: Put) -> None:
+    paths, stop = fill(put, 5), Event()
+    stop.set()
+    with folder.locked():
+        assert sweep(folder, LAST_TWO, paths[-1], stop) == Swept((), ())
+        assert all(path.exists() for path in paths)
+        stop.clear()
+        assert len(sweep(folder, LAST_TWO, paths[-1], stop).removed) == 3
+
+
+def test_the_newest_is_the_newest_that_is_wanted_and_sound(folder: Folder, put: Put) -> None:
+    paths = fill(put, 4)
+    assert newest(folder, lambda _: False) is None
+    found = newest(folder, lambda manifest: manifest.date != date(2026, 1, 4))
+    assert found is not None
+    assert found.path == paths[2]
+    changed = bytearray(paths[2].read_bytes())
+    changed[60] ^= 1
+    paths[2].write_bytes(changed)
+    found = newest(folder, lambda manifest: manifest.date != date(2026, 1, 4))
+    assert found is not None
+    assert found.path == paths[1]
