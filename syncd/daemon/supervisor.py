@@ -109,7 +109,7 @@ class Daemon:
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         discovering = (self._discovery.run(self._service.pulse("catalog")),) if self._discovery else ()
-        saving = (self._nightly.run(self._service.pulse("snapshot")),) if self._nightly else ()
+        saving = (self._save(self._nightly),) if self._nightly else ()
         return [
             *discovering,
             *saving,
@@ -288,6 +288,11 @@ class Daemon:
         alive = partial(self._service.pulse("git").tick, wait)
         async for _ in self._source.follow(worktree=self._worktree, alive=alive):
             self._wake.set()
+
+    async def _save(self, nightly: Nightly) -> None:
+        """Take snapshots from the first pass on: then it is known who leads, and what it applied is in them."""
+        await self._passes.over()
+        await nightly.run(self._service.pulse("snapshot"))
 
     async def _read_anew(self) -> None:
         while True:
