@@ -1,6 +1,9 @@
 """``syncd snapshot restore``, on real Consuls of the tests' own and on the embedded store."""
 
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +15,7 @@ import pytest
 from tests.support.consul import ConsulAgent, start_agent
 from tests.support.embedded import start_embedded
 from tests.support.machine import Kv, Machine
+from tests.support.process import COMMAND, environment
 from tests.support.proxy import before, proxy_to, request_to
 from tests.support.repository import Repository
 from tests.support.snapshots import archive, kv, register, snapshot, state
@@ -269,3 +273,38 @@ def test_a_key_that_somebody_writes_at_once_is_theirs(machine: Machine, agent: C
         told = machine.cli(*words, "--address", proxy.address, check=75).stderr
     assert "somebody has written it" in told
     assert agent.get("team/a") == b"theirs"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "values"), [(b"y\n", 0, (b"then", b"then")), (b"n\n", 1, (b"now", b"now"))], ids=["yes", "no"]
+)
+@pytest.mark.parametrize("words", [(), ("--key", "team/a", "--key", "team/b")], ids=["whole", "keys"])
+def test_a_person_is_asked_and_decides(
+    machine: Machine,
+    agent: ConsulAgent,
+    answer: bytes,
+    code: int,
+    values: tuple[bytes, bytes],
+    words: tuple[str, ...],
+) -> None:
+    for key in ("team/a", "team/b"):
+        agent.put(key, b"then")
+    taken = machine.json("snapshot", "take")["file"]
+    for key in ("team/a", "team/b"):
+        agent.put(key, b"now")
+    person, terminal = pty.openpty()
+    os.write(person, answer)
+    done = subprocess.run(
+        [*COMMAND, "snapshot", "restore", taken, *words],
+        cwd=machine.repository.folder,
+        env=environment(machine.home, CONSUL_HTTP_ADDR=agent.address, SYNCD_STORE_PREFIX="app"),
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(person)
+    os.close(terminal)
+    assert (done.returncode, (agent.get("team/a"), agent.get("team/b"))) == (code, values), done.stderr
+    assert "[y/N]" in done.stderr
+    assert paused(agent) is (code == 0 and not words)
