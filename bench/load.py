@@ -31,7 +31,7 @@ from syncd.settings import load  # noqa: E402
 from syncd.wiring import open_parts  # noqa: E402
 from tests.support.consul import ConsulAgent, consul_binary, start_agent  # noqa: E402
 
-ROUNDS = 3
+ROUNDS = 5
 IN_FLIGHT = 8
 TARGET_BARE, TARGET_IMPORT = 0.85, 30
 

@@ -116,7 +116,7 @@ async def throughput(count: int, port: int, secrets: list[str], folder: Path) ->
     journal = Journal.open(folder)
     fleet = OutboxFleet(journal, count, port, secrets)
     await fleet.start()
-    gc.freeze()  # as ``syncd run`` does
+    gc.freeze()  # as every command does
     found = await take_turns({"bare": BareFleet(bare), "syncd": fleet})
     shared = "one secret for all, as services of the catalog have" if len(secrets) == 1 else "a secret for each"
     print(f"one change to {count} webhooks through the outbox on disk, signed, {shared}; medians")
