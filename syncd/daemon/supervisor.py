@@ -38,6 +38,8 @@ U = TypeVar("U")
 LAST_WRITE_SECONDS: Final = 5.0
 """How long an apply that is under way may go on after the order to stop; the rest is resumed at the next start."""
 RELEASE_SECONDS: Final = 3.0
+OWN_WAIT_SECONDS: Final = 20.0
+"""A snapshot restored just before a query is parked leaves it waiting for its whole time: this one tells soon."""
 STALLED_SECONDS: Final = 30.0
 """How long at most until the next look whether a person has mended what needs a person."""
 STEP_SECONDS: Final = 600.0
@@ -306,7 +308,7 @@ class Daemon:
         while True:
             pulse.tick(QUERY_SECONDS)
             try:
-                own, found = await self._store.watch_all_own(index)
+                own, found = await self._store.watch_all_own(index, wait=OWN_WAIT_SECONDS)
             except SyncdError as error:
                 failures += 1
                 index = 0
