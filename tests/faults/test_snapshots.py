@@ -186,4 +186,4 @@ def test_a_flipped_bit_in_any_byte_is_refused_unless_it_changes_nothing(real: by
             continue
         assert found == whole
         accepted += 1
-    assert accepted < 10, "gzip's own header has ten bytes"
+    assert accepted < 64, "bits that say nothing: in gzip's own header, and those that fill up a byte"
