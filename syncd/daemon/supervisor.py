@@ -303,10 +303,11 @@ class Daemon:
 
     async def _watch(self) -> None:
         """Follow syncd's own keys by one blocking query: one for each would wake for what its neighbours do."""
-        index, failures = 0, 0
+        index = seen = failures = 0
         pulse = self._service.pulse(f"watch of {RESERVED!r}")
         while True:
             pulse.tick(QUERY_SECONDS)
+            sent = asyncio.get_running_loop().time()
             try:
                 own, found = await self._store.watch_all_own(index, wait=OWN_WAIT_SECONDS)
             except SyncdError as error:
@@ -315,10 +316,12 @@ class Daemon:
                 log.debug("watch failed", part=RESERVED, error=str(error))
                 await asyncio.sleep(backoff(failures, self._draw()))
                 continue
-            if failures or found < index:  # the store is back, or has gone back in time
+            if failures or found < seen:  # the store is back, or has gone back in time
                 self._read_in_full()
             failures = 0
-            index = found if found >= index else 0
+            # Consul wakes watches of a restored store with the old index: the next answer tells, if it need not wait.
+            early = found == index and asyncio.get_running_loop().time() - sent < OWN_WAIT_SECONDS
+            index, seen = 0 if early else found, found
             self._see_control(own.get("control"))
             self._see_record(own.get("revision"), found)
             self._see_lease(own.get("lease"))
