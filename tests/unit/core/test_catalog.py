@@ -83,6 +83,8 @@ def test_prefixes_and_patterns_are_comma_lists(meta: dict[str, str], filter_: Fi
         (instance(syncd_prefix=","), "lists nothing"),
         (instance(syncd_prefix="/brain"), "without a slash in front"),
         (instance(syncd_match="!x"), "matches nothing by itself"),
+        (instance(syncd_match="*a" * 40), "wildcards in a pattern"),
+        (instance(syncd_match=",".join(f"{n}/**" for n in range(17))), "at most 16 prefixes and patterns"),
         (instance(port=0), "without a port"),
         (instance(address=""), "without an address"),
         (instance(address="a@b"), "is no host"),

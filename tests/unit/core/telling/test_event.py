@@ -16,6 +16,7 @@ from syncd.core.event import (
     ToldRevision,
     bounded,
     fold,
+    hidden,
     limit,
     shown,
     without_values,
@@ -74,6 +75,18 @@ def test_a_key_that_was_or_became_secret_shows_no_value() -> None:
     hidden = replace(update("a", b"1", b"2"), old=None, new=None, secret=True)
     folded = fold([event(create("a", b"1")), event(hidden, seq=2)])
     assert (folded.changes[0].old, folded.changes[0].new, folded.changes[0].secret) == (None, None, True)
+
+
+def test_of_a_key_that_is_a_bare_name_only_the_change_is_known() -> None:
+    folded = fold([event(update("a", b"1", b"2")), event(KeyChange("a", "update"), seq=2)])
+    assert folded.changes == (KeyChange("a", "update"),)
+
+
+def test_what_became_a_secret_meanwhile_keeps_its_hashes_alone() -> None:
+    told = event(update("a", b"1", b"2"), update("b", b"1", b"2"))
+    assert hidden(told, {"c"}) is told
+    kept = hidden(told, {"a"}).changes
+    assert kept == (replace(told.changes[0], old=None, new=None, secret=True), told.changes[1])
 
 
 def test_the_last_revision_is_named_also_when_a_stranger_wrote_after_it() -> None:
@@ -212,7 +225,7 @@ def test_a_large_event_lists_keys_only_and_a_larger_one_not_even_those() -> None
     assert written(event(*between))["data"]["detail"] == "keys"
     escaped = [create(f"{number}/" + '"' * 400, b"1") for number in range(2000)]
     assert written(event(*escaped))["data"]["detail"] == "none"
-    swollen = [create(str(number), b"\x01" * 300) for number in range(2000)]
+    swollen = [create(str(number), b"\x01" * 300) for number in range(1500)]
     assert written(event(*swollen))["data"]["detail"] == "keys"
 
 
