@@ -1,23 +1,22 @@
 """From the journal to the subscribers: who is owed what, when it is tried, and what becomes of it."""
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from syncd.core import delivery
 from syncd.core.delivery import DeliveryEvent, DeliveryState
 from syncd.core.errors import NotFound, StateError
 from syncd.core.event import Event, limit
 from syncd.core.subscriber import File, Subscriber
-from syncd.daemon import tries
+from syncd.daemon.latency import Latency
 from syncd.daemon.line import Line, Standings, defined
-from syncd.daemon.messages import Audience, Messages, Wanted, event_in
+from syncd.daemon.messages import Audience, Messages, event_in
 from syncd.daemon.service import Pulse
+from syncd.daemon.tries import Tries
 from syncd.fanout.journal import Journal
-from syncd.fanout.sender import Message, Result, Sender
+from syncd.fanout.sender import Result, Sender
 from syncd.fanout.tables import Delivery, Standing
 from syncd.log import get_logger
 
@@ -28,8 +27,6 @@ MakeSender = Callable[[Subscriber], Sender]
 _RECENT_DELIVERIES: Final = 1000
 _ROUND_SECONDS: Final = 20.0
 """How long at most until the next look at the clock, which people set."""
-BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
-"""Upper bounds, in seconds, by which deliveries are counted: from publishing to acknowledgement."""
 
 
 class Dispatcher:
@@ -52,37 +49,33 @@ class Dispatcher:
         self._messages = messages
         self._make_sender = make_sender
         self._now = now
-        self._draw = draw
         self._draw_id = draw_id
         self._lines: dict[str, Line] = {}
-        self._leading = False
-        self._ready = False
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.latency = [0] * (len(BUCKETS) + 1)
-        self.latency_sum = 0.0
+        self._tries = Tries(journal, messages, now=now, draw=draw)
 
     # -- what others tell it
 
     def publish(self, event: Event) -> None:
         """Tell an event that is in the journal."""
         self._messages.add(event)
+        owe = self._tries.owe
         concerns: dict[Audience, bool] = {}
         for line in self._lines.values():
             audience = line.audience
             if audience not in concerns:
                 concerns[audience] = limit(event, audience.wants) is not None
             if concerns[audience]:
-                self._owe(line, event.time)
+                owe(line, event.time)
             elif line.state is DeliveryState.IDLE or _is_level(line, event.seq):
                 line.standing.told = event.seq
 
     def begin(self, *, leading: bool) -> None:
         """Go on: the view is whole, and this node leads or does not."""
-        if (self._ready, self._leading) != (True, leading):
-            self._ready, self._leading = True, leading
+        tries = self._tries
+        if (tries.ready, tries.leading) != (True, leading):
+            tries.ready, tries.leading = True, leading
             for line in self._lines.values():
-                self._start(line)
+                tries.start(line)
 
     async def subscribe(self, subscribers: Iterable[Subscriber], *, whole: bool = True) -> None:
         """Tell these from now on, and nobody else; where these are not ``whole``, what others are owed stays noted."""
@@ -104,13 +97,13 @@ class Dispatcher:
         while True:
             if pulse is not None:
                 pulse.tick(_ROUND_SECONDS)
-            self._wake.clear()
+            self._tries.wake.clear()
             pause = self._try_due(self._now())
             with suppress(StateError):  # whoever writes next says what is wrong
                 await self._journal.tidy(self._now())
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._wake.wait()
+                    await self._tries.wake.wait()
 
     def _try_due(self, now: float) -> float:
         """Start the tries that are due; return the seconds until the next look."""
@@ -123,7 +116,7 @@ class Dispatcher:
                 pause = min(pause, left)
                 continue
             line.move(DeliveryEvent.DUE)
-            self._start(line)
+            self._tries.start(line)
         return pause
 
     async def close(self) -> None:
@@ -131,17 +124,22 @@ class Dispatcher:
         lines, self._lines = self._lines, {}
         for line in lines.values():
             line.dropped = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tries.close()
         await asyncio.gather(*(line.sender.close() for line in lines.values()))
+
+    @property
+    def latency(self) -> Latency:
+        """Return how long deliveries took."""
+        return self._tries.latency
 
     # -- what people ask
 
     def standings(self) -> list[Standings]:
         """Say how each subscriber stands, by name."""
         now, head = self._now(), self._journal.head.seq
-        return [line.told(head, now, held=line.led and not self._leading) for _, line in sorted(self._lines.items())]
+        return [
+            line.told(head, now, held=line.led and not self._tries.leading) for _, line in sorted(self._lines.items())
+        ]
 
     async def deliveries(self, name: str, most: int) -> list[Delivery]:
         """Return a subscriber's deliveries that came to an end, the newest first; NotFound where there is none such."""
@@ -151,8 +149,8 @@ class Dispatcher:
     async def test(self, name: str) -> Result:
         """Send a subscriber a message that tells nothing, and return what came of it."""
         line = self._line(name)
-        await self._until_free(line)
-        line.free.clear()
+        await _until_free(line)
+        line.busy = True
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         line.answer = answer
         message = self._messages.test(f"test-{self._draw_id()}", self._now())
@@ -164,8 +162,8 @@ class Dispatcher:
             return result
         finally:
             line.answer = None
-            line.free.set()
-            self._start(line)
+            line.release()
+            self._tries.start(line)
 
     async def replay(self, name: str, *, since: float | None = None, event: str | None = None) -> None:
         """Have a subscriber told anew: from an event on, or all since a time (Unix seconds), or the full state.
@@ -174,14 +172,14 @@ class Dispatcher:
         """
         line = self._line(name)
         after = await self._from(name, since, event)
-        await self._until_free(line)
+        await _until_free(line)
         standing = line.standing
         standing.told, standing.retry, standing.disabled = after, None, False
         standing.replay = self._draw_id()[:8]
         line.since = self._now()
         line.move(DeliveryEvent.REPLAYED)
         self._journal.acknowledge(standing, None)
-        self._start(line)
+        self._tries.start(line)
 
     async def _from(self, name: str, since: float | None, event: str | None) -> int | None:
         """Return the event after which a replay begins; None: with the full state."""
@@ -195,12 +193,6 @@ class Dispatcher:
             hint = f"see: syncd subscribers deliveries {name}; without an event the full state is sent"
             raise NotFound(f"the journal holds no event {event}", hint=hint)
         return seq - 1
-
-    async def _until_free(self, line: Line) -> None:
-        while not line.free.is_set():
-            await line.free.wait()
-        if line.dropped:
-            raise _gone(line.subscriber.name)
 
     # -- within
 
@@ -220,10 +212,11 @@ class Dispatcher:
         if isinstance(subscriber.target, File):  # somebody may have deleted it, or edited its template
             standing.told = None
         line = self._lines[name] = Line(subscriber, sender, standing, self._messages.audience(subscriber))
+        line.done = partial(self._tries.done, line)
         if line.state is DeliveryState.WAITING:
-            self._wake.set()
+            self._tries.wake.set()
         elif standing.told is None or standing.told < self._journal.head.seq:
-            self._owe(line, self._messages.since(standing.told or 0) or self._now())
+            self._tries.owe(line, self._messages.since(standing.told or 0) or self._now())
 
     async def _drop(self, name: str) -> None:
         line = self._lines.pop(name, None)
@@ -233,125 +226,7 @@ class Dispatcher:
         await line.sender.close()
         if line.answer is not None and not line.answer.done():
             line.answer.set_exception(_gone(name))
-        line.free.set()
-
-    def _owe(self, line: Line, since: float) -> None:
-        line.since = line.since or since
-        line.move(DeliveryEvent.CHANGED)
-        if line.state is DeliveryState.WAITING:
-            line.news = True
-            self._wake.set()
-        self._start(line)
-
-    def _start(self, line: Line) -> None:
-        """Begin a try, where one is owed and nothing stands against it."""
-        held = line.led and not self._leading
-        if line.state is not DeliveryState.OWED or held or not self._ready or not line.free.is_set():
-            return
-        if line.dropped:
-            return
-        wanted = Wanted(line.audience, line.standing.told, self._journal.head.seq, line.standing.replay)
-        line.free.clear()
-        message = self._messages.make(wanted)
-        if message != "elsewhere":
-            self._send(line, wanted, message)
-            return
-        task = asyncio.create_task(self._load(line, wanted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _load(self, line: Line, wanted: Wanted) -> None:
-        try:
-            message = await self._messages.load(wanted)
-        except StateError as error:
-            log.warning(error.message, subscriber=line.subscriber.name, hint=error.hint)
-            if not line.dropped:
-                line.move(DeliveryEvent.STARTED)
-                self._fail(line, wanted, "", Result("failed", "the journal cannot be read"))
-        else:
-            self._send(line, wanted, message)
-
-    def _send(self, line: Line, wanted: Wanted, message: Message | None) -> None:
-        if line.dropped:  # while the message was made
-            return
-        if message is None:
-            line.move(DeliveryEvent.DELIVERED)
-            self._told(line, wanted.upto)
-            return
-        line.move(DeliveryEvent.STARTED)
-        line.started = self._now()
-        line.sender.send(message, partial(self._done, line, wanted, message.id))
-
-    def _done(self, line: Line, wanted: Wanted, id_: str, result: Result) -> None:
-        if line.dropped:
-            return
-        line.said = result.said
-        if result.outcome == "delivered":
-            now = self._now()
-            self._observe(max(0.0, now - (line.since or line.started)))
-            line.delivered += 1
-            line.move(DeliveryEvent.DELIVERED)
-            tries.tell_delivered(line)
-            self._end(line, wanted, id_, result, now)
-        elif result.outcome == "gone":
-            line.move(DeliveryEvent.GONE)
-            line.standing.disabled = True
-            tries.tell_gone(line, result.said)
-            self._end(line, wanted, id_, result, self._now())
-        else:
-            self._fail(line, wanted, id_, result)
-
-    def _fail(self, line: Line, wanted: Wanted, id_: str, result: Result) -> None:
-        now, standing = self._now(), line.standing
-        line.failed += 1
-        retry = delivery.failed(standing.retry, now, self._draw(), asked=result.retry_after)
-        if retry is None:
-            line.exhausted += 1
-            line.move(DeliveryEvent.EXHAUSTED)
-            tries.tell_exhausted(line, result.said, id_)
-            self._end(line, wanted, id_, result, now, "exhausted")
-            return
-        line.move(DeliveryEvent.FAILED)
-        line.news = False
-        standing.retry = retry
-        self._journal.acknowledge(standing, None)
-        tries.tell_failed(line, result.said, retry, now)
-        line.free.set()
-        if self._journal.head.seq > wanted.upto:
-            line.news = True
-        self._wake.set()
-
-    def _end(
-        self, line: Line, wanted: Wanted, id_: str, result: Result, now: float, outcome: str | None = None
-    ) -> None:
-        standing = line.standing
-        ended = Delivery(
-            standing.name,
-            id_,
-            wanted.after,
-            wanted.upto,
-            outcome or result.outcome,
-            (standing.retry.tries if standing.retry else 0) + 1,
-            now,
-            now - line.started,
-            result.said,
-        )
-        standing.retry = None
-        self._told(line, wanted.upto, ended)
-
-    def _told(self, line: Line, upto: int, ended: Delivery | None = None) -> None:
-        """Note how far a subscriber was told, and go on where there is more."""
-        line.standing.told, line.since, line.news = upto, 0.0, False
-        line.standing.replay = ""
-        line.free.set()
-        if ended is not None:
-            self._journal.acknowledge(line.standing, ended)
-        if self._journal.head.seq > upto and line.state in (DeliveryState.IDLE, DeliveryState.DISABLED):
-            self._owe(line, self._messages.since(upto))
-
-    def _observe(self, seconds: float) -> None:
-        self.latency[bisect_left(BUCKETS, seconds)] += 1
-        self.latency_sum += seconds
+        line.release()
 
     def _line(self, name: str) -> Line:
         if name not in self._lines:
@@ -363,6 +238,12 @@ class Dispatcher:
 def _is_level(line: Line, seq: int) -> bool:
     """Tell whether a disabled subscriber has missed nothing before that event."""
     return line.state is DeliveryState.DISABLED and line.standing.told == seq - 1
+
+
+async def _until_free(line: Line) -> None:
+    await line.until_free()
+    if line.dropped:
+        raise _gone(line.subscriber.name)
 
 
 def _gone(name: str) -> NotFound:

@@ -7,17 +7,21 @@ import msgspec
 
 from syncd.core.delivery import TABLE, DeliveryEvent, DeliveryState, due
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
-from syncd.daemon.messages import Audience
-from syncd.fanout.sender import Result, Sender
+from syncd.daemon.messages import Audience, Wanted
+from syncd.fanout.sender import Done, Result, Sender
 from syncd.fanout.tables import Standing
 
 
 class Line:
     """One subscriber at work. ``since`` is when the oldest thing that it is owed was published, 0 where nothing is.
 
-    ``led``: only the node that leads tells it. ``free`` is set while no try is under way; ``news`` says that something
-    came while it waits for its next try, ``dropped`` that it is nobody's subscriber any more.
+    ``led``: only the node that leads tells it. ``busy``: a try is under way, of what was ``wanted``, in a message with
+    that ``id``, which ends by ``done``. ``news`` says that something came while it waits for its next try, ``dropped``
+    that it is nobody's subscriber any more.
     """
+
+    done: Done
+    wanted: Wanted
 
     def __init__(self, subscriber: Subscriber, sender: Sender, standing: Standing, audience: Audience) -> None:
         self.subscriber = subscriber
@@ -26,8 +30,9 @@ class Line:
         self.audience = audience
         self.led = subscriber.scope == "leader"
         self.state = DeliveryState.IDLE
-        self.free = asyncio.Event()
-        self.free.set()
+        self.busy = False
+        self._released: asyncio.Event | None = None  # made where somebody waits: each delivery would pay for it
+        self.id = ""
         self.answer: asyncio.Future[Result] | None = None  # to a test that is under way
         self.dropped = False
         self.news = False
@@ -45,6 +50,20 @@ class Line:
     def move(self, event: DeliveryEvent) -> None:
         """Follow the table."""
         self.state = TABLE[self.state][event]
+
+    def release(self) -> None:
+        """End a try."""
+        self.busy = False
+        if self._released is not None:
+            self._released.set()
+            self._released = None
+
+    async def until_free(self) -> None:
+        """Wait until no try is under way."""
+        while self.busy:
+            if self._released is None:
+                self._released = asyncio.Event()
+            await self._released.wait()
 
     def due(self, now: float) -> float:
         """Return when a waiting subscriber is to be tried again, in Unix seconds."""

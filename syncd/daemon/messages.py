@@ -25,6 +25,7 @@ _MANY_KEYS: Final = 5_000
 """The full state of more keys takes some milliseconds: not for a thousand subscribers in one go."""
 _RECENT_CHANGES: Final = 10_000
 """The newest events are kept at hand, up to so many with so many changes in all; the last one always."""
+_UNMADE: Final = Message("", b"")
 
 
 class Audience:
@@ -57,6 +58,7 @@ class Messages:
         self._prefix = prefix
         self._recent: deque[Event] = deque()
         self._changes = 0
+        self._wanted: dict[Audience, Wanted] = {}
         self._made: dict[Wanted, Message | None] = {}
         self._turns = 0
         self._loading = asyncio.Lock()
@@ -77,21 +79,29 @@ class Messages:
         self._changes += len(event.changes)
         while len(self._recent) > _RECENT or (self._changes > _RECENT_CHANGES and len(self._recent) > 1):
             self._changes -= len(self._recent.popleft().changes)
+        self._wanted.clear()
         self._made.clear()
 
     def since(self, seq: int) -> float:
         """Return when the first event after one was published, as far as that is remembered."""
         return next((event.time for event in self._recent if event.seq > seq), 0.0)
 
+    def wanted(self, audience: Audience, after: int | None, replay: str) -> Wanted:
+        """Say what they want who were told all up to ``after``: everything since. Most of an audience want the same."""
+        last, upto = self._wanted.get(audience), self._journal.head.seq
+        if last is None or last.upto != upto or last.after != after or last.replay != replay:
+            last = self._wanted[audience] = Wanted(audience, after, upto, replay)
+        return last
+
     def make(self, wanted: Wanted) -> Message | Literal["elsewhere"] | None:
         """Make a message; None where nothing concerns the audience, ``elsewhere`` where the journal must be asked."""
         if self._turns != self._view.turns:  # what became a secret is in none of them
             self._turns = self._view.turns
             self._made.clear()
-        if wanted in self._made:
-            return self._made[wanted]
-        after = wanted.after
-        if self._is_elsewhere(after, wanted.upto):
+        made = self._made.get(wanted, _UNMADE)
+        if made is not _UNMADE:
+            return made
+        if self._is_elsewhere(wanted.after, wanted.upto):
             return "elsewhere"
         return self._keep(wanted)
 

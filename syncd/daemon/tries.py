@@ -1,42 +1,153 @@
-"""What the log says of a subscriber's tries: a trouble once, until it says something else, and its end."""
+"""One try after another at telling a subscriber: begun when something is owed, and what becomes of it is noted."""
 
-from syncd.core.delivery import Retry
+import asyncio
+from collections.abc import Callable
+
+from syncd.core import delivery
+from syncd.core.delivery import DeliveryEvent, DeliveryState
+from syncd.core.errors import StateError
+from syncd.daemon.complaints import tell_delivered, tell_exhausted, tell_failed, tell_gone
+from syncd.daemon.latency import Latency
 from syncd.daemon.line import Line
+from syncd.daemon.messages import Messages, Wanted
+from syncd.fanout.journal import Journal
+from syncd.fanout.sender import Message, Result
+from syncd.fanout.tables import Delivery
 from syncd.log import get_logger
 
 log = get_logger(__name__)
 
 
-def tell_failed(line: Line, said: str, retry: Retry, now: float) -> None:
-    """Tell that a try failed, and when the next one is."""
-    tell = log.debug if said == line.complaint else log.warning
-    line.complaint = said
-    tell(
-        "a delivery failed",
-        subscriber=line.subscriber.name,
-        said=said,
-        tries=retry.tries,
-        next_in=f"{retry.planned - now:.0f}s",
-    )
+class Tries:
+    """Makes one try at a time for each subscriber.
 
+    ``now`` gives Unix seconds, ``draw`` random numbers in [0, 1). ``ready``: the view is whole; ``leading``: this node
+    tells also those that only one may tell. ``wake`` is set where the time of a next try has to be looked at.
+    """
 
-def tell_exhausted(line: Line, said: str, id_: str) -> None:
-    """Tell that the last try failed, and how a person has it made again."""
-    name, line.complaint = line.subscriber.name, said
-    hint = f"mend it, then: syncd subscribers replay {name} --event {id_}"
-    log.error("a subscriber could not be told", subscriber=name, id=id_, said=said, hint=hint)
+    def __init__(
+        self, journal: Journal, messages: Messages, *, now: Callable[[], float], draw: Callable[[], float]
+    ) -> None:
+        self._journal = journal
+        self._messages = messages
+        self._now = now
+        self._draw = draw
+        self._loads: set[asyncio.Task[None]] = set()
+        self.ready = self.leading = False
+        self.wake = asyncio.Event()
+        self.latency = Latency()
 
+    async def close(self) -> None:
+        """End what is still being read for a try."""
+        for load in self._loads:
+            load.cancel()
+        await asyncio.gather(*self._loads, return_exceptions=True)
 
-def tell_gone(line: Line, said: str) -> None:
-    """Tell that a subscriber wants nothing more, and how a person has it told again."""
-    name, line.complaint = line.subscriber.name, said
-    hint = f"it is disabled; to have it told again: syncd subscribers replay {name}"
-    log.warning("a subscriber wants nothing more", subscriber=name, said=said, hint=hint)
+    def owe(self, line: Line, since: float) -> None:
+        """Have a subscriber told what it has not been told, published ``since`` then (Unix seconds)."""
+        line.since = line.since or since
+        line.move(DeliveryEvent.CHANGED)
+        if line.state is DeliveryState.WAITING:
+            line.news = True
+            self.wake.set()
+        else:
+            self.start(line)
 
+    def start(self, line: Line) -> None:
+        """Begin a try, where one is owed and nothing stands against it."""
+        if line.state is not DeliveryState.OWED or line.busy or not self.ready or line.dropped:
+            return
+        if line.led and not self.leading:
+            return
+        standing = line.standing
+        wanted = self._messages.wanted(line.audience, standing.told, standing.replay)
+        line.busy, line.wanted = True, wanted
+        message = self._messages.make(wanted)
+        if message != "elsewhere":
+            self._send(line, message)
+            return
+        load = asyncio.create_task(self._load(line, wanted))
+        self._loads.add(load)
+        load.add_done_callback(self._loads.discard)
 
-def tell_delivered(line: Line) -> None:
-    """Tell that a trouble is over, where there was one."""
-    retry, complaint = line.standing.retry, line.complaint
-    line.complaint = ""
-    if retry is not None or complaint:
-        log.info("delivered again", subscriber=line.subscriber.name, tries=(retry.tries if retry else 0) + 1)
+    async def _load(self, line: Line, wanted: Wanted) -> None:
+        try:
+            message = await self._messages.load(wanted)
+        except StateError as error:
+            log.warning(error.message, subscriber=line.subscriber.name, hint=error.hint)
+            if not line.dropped:
+                line.move(DeliveryEvent.STARTED)
+                line.id = ""
+                self._failed(line, Result("failed", "the journal cannot be read"), self._now())
+        else:
+            if not line.dropped:  # while the message was made
+                self._send(line, message)
+
+    def _send(self, line: Line, message: Message | None) -> None:
+        if message is None:
+            line.move(DeliveryEvent.DELIVERED)
+            self._told(line)
+            return
+        line.move(DeliveryEvent.STARTED)
+        line.id, line.started = message.id, self._now()
+        line.sender.send(message, line.done)
+
+    def done(self, line: Line, result: Result) -> None:
+        """Note how a try ended."""
+        if line.dropped:
+            return
+        now = self._now()
+        line.said = result.said
+        if result.outcome == "delivered":
+            self.latency.observe(now - (line.since or line.started))
+            line.delivered += 1
+            line.move(DeliveryEvent.DELIVERED)
+            if line.complaint or line.standing.retry is not None:
+                tell_delivered(line)
+            self._end(line, result.outcome, now)
+        elif result.outcome == "gone":
+            line.move(DeliveryEvent.GONE)
+            line.standing.disabled = True
+            tell_gone(line, result.said)
+            self._end(line, result.outcome, now)
+        else:
+            self._failed(line, result, now)
+
+    def _failed(self, line: Line, result: Result, now: float) -> None:
+        standing = line.standing
+        line.failed += 1
+        line.said = result.said
+        retry = delivery.failed(standing.retry, now, self._draw(), asked=result.retry_after)
+        if retry is None:
+            line.exhausted += 1
+            line.move(DeliveryEvent.EXHAUSTED)
+            tell_exhausted(line, result.said, line.id)
+            self._end(line, "exhausted", now)
+            return
+        line.move(DeliveryEvent.FAILED)
+        standing.retry = retry
+        self._journal.acknowledge(standing, None)
+        tell_failed(line, result.said, retry, now)
+        line.news = self._journal.head.seq > line.wanted.upto
+        line.release()
+        self.wake.set()
+
+    def _end(self, line: Line, outcome: str, now: float) -> None:
+        standing, wanted = line.standing, line.wanted
+        tries = standing.retry.tries + 1 if standing.retry is not None else 1
+        ended = Delivery(
+            standing.name, line.id, wanted.after, wanted.upto, outcome, tries, now, now - line.started, line.said
+        )
+        standing.retry = None
+        self._told(line, ended)
+
+    def _told(self, line: Line, ended: Delivery | None = None) -> None:
+        """Note how far a subscriber was told, and go on where there is more."""
+        standing, upto = line.standing, line.wanted.upto
+        standing.told, standing.replay = upto, ""
+        line.since, line.news = 0.0, False
+        line.release()
+        if ended is not None:
+            self._journal.acknowledge(standing, ended)
+        if self._journal.head.seq > upto and line.state in (DeliveryState.IDLE, DeliveryState.DISABLED):
+            self.owe(line, self._messages.since(upto))

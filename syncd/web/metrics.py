@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from syncd.core.delivery import DeliveryState
 from syncd.daemon.answers import LiveStatus
-from syncd.daemon.dispatcher import BUCKETS
 from syncd.daemon.door import Door
+from syncd.daemon.latency import BUCKETS
 from syncd.daemon.line import Standings
 from syncd.web import answers
 from syncd.web.calls import Call
@@ -89,9 +89,9 @@ class Snapshot(Collector):
     def _latency(self) -> Metric:
         dispatcher = self._door.dispatcher
         bounds = [*(f"{bound:g}" for bound in BUCKETS), "+Inf"]
-        buckets = list(zip(bounds, accumulate(map(float, dispatcher.latency)), strict=True))
+        buckets = list(zip(bounds, accumulate(map(float, dispatcher.latency.counts)), strict=True))
         said = "From publishing to acknowledgement."
-        return Histogram("syncd_delivery_latency_seconds", said, buckets, dispatcher.latency_sum)
+        return Histogram("syncd_delivery_latency_seconds", said, buckets, dispatcher.latency.total)
 
     def _callers(self) -> Iterator[Metric]:
         streams = self._door.streams

@@ -6,9 +6,6 @@ from typing import Protocol, cast
 from syncd.core.text import printable
 from syncd.fanout.webhook.reply import BadReply, Replies
 
-_JOINED = 16 * 1024
-"""Bytes up to which a body is copied behind its head; a larger one is shared by all who still have to send it."""
-
 
 class Owner(Protocol):
     """Who makes requests on a connection."""
@@ -38,15 +35,15 @@ class Connection(asyncio.Protocol):
         """Tell whether a request can be made."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def request(self, head: bytes, body: bytes) -> None:
-        """Send a whole request; only while ``usable``."""
+    def request(self, head: bytes, apart: bytes) -> None:
+        """Send a whole request, a large body ``apart``; only while ``usable``."""
         assert self._transport is not None
         self._asking = True
         self._replies.begin()
-        if len(body) <= _JOINED:
-            self._transport.write(head + body)
+        if apart:
+            self._transport.writelines((head, apart))
         else:
-            self._transport.writelines((head, body))
+            self._transport.write(head)
 
     def drop(self) -> None:
         """Close without another word to the owner. Nothing is flushed: the peer may never read it."""

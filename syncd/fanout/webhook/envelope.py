@@ -1,21 +1,41 @@
 """What a request says of its message: the same for every subscriber, so it is written once and not once for each."""
 
 from collections.abc import Callable
+from typing import Final
 
 from syncd.fanout.sender import Message
+from syncd.fanout.webhook.signing import Signer
+
+_JOINED: Final = 16 * 1024
+"""Bytes up to which a body is copied behind its head; a larger one is shared by all who still have to send it."""
 
 
 class Envelope:
-    """``headers`` go behind ``Content-Length: ``; ``signed`` is ``ID.TIMESTAMP.BODY``, as the specification has it."""
+    """A message as it is sent at one second. ``apart`` is a large body, which goes behind ``rest``; else b""."""
 
-    __slots__ = ("headers", "message", "signed", "timestamp")
+    __slots__ = ("_headers", "_rest", "_signed", "_signer", "apart", "message", "timestamp")
 
     def __init__(self, message: Message, timestamp: int) -> None:
-        name = message.id.encode("ascii")
+        name, body = message.id.encode("ascii"), message.body
         self.message = message
         self.timestamp = timestamp
-        self.signed = b"%b.%d.%b" % (name, timestamp, message.body)
-        self.headers = b"%d\r\nwebhook-id: %b\r\nwebhook-timestamp: %d\r\n" % (len(message.body), name, timestamp)
+        self.apart = body if len(body) > _JOINED else b""
+        self._signed = b"%b.%d.%b" % (name, timestamp, body)  # as the specification has it
+        self._headers = b"%d\r\nwebhook-id: %b\r\nwebhook-timestamp: %d\r\n" % (len(body), name, timestamp)
+        self._signer: Signer | None = None
+        self._rest = self._write(None)
+
+    def rest(self, signer: Signer | None) -> bytes:
+        """Return everything from the length on, signed; for who shares a signer with the last one it stands there."""
+        if signer is not self._signer:
+            self._signer, self._rest = signer, self._write(signer)
+        return self._rest
+
+    def _write(self, signer: Signer | None) -> bytes:
+        body = b"" if self.apart else self.message.body
+        if signer is None:
+            return b"%b\r\n%b" % (self._headers, body)
+        return b"%bwebhook-signature: %b\r\n\r\n%b" % (self._headers, signer.sign(self._signed), body)
 
 
 class Envelopes:

@@ -109,12 +109,8 @@ class WebhookSender:
     def _ask(self, connection: Connection) -> None:
         assert self._message is not None
         envelope = self._envelopes.around(self._message)
-        if self._secrets is None:
-            head = b"%b%b\r\n" % (self._start, envelope.headers)
-        else:
-            signature = self._secrets.signer(self._used).sign(envelope.signed)
-            head = b"%b%bwebhook-signature: %b\r\n\r\n" % (self._start, envelope.headers, signature)
-        connection.request(head, envelope.message.body)
+        signer = self._secrets.signer(self._used) if self._secrets is not None else None
+        connection.request(self._start + envelope.rest(signer), envelope.apart)
 
     def _connect(self) -> None:
         self._drop()

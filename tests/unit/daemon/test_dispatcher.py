@@ -191,12 +191,12 @@ async def test_a_failed_try_is_made_again_with_the_same_id_and_body(fanout: Fano
     assert (standing.state, standing.tries, standing.said, standing.behind) == ("waiting", 1, "500", 1)
     assert standing.next == fanout.now + SCHEDULE[0]
     fanout.now += SCHEDULE[0]
-    fanout.dispatcher._wake.set()
+    fanout.dispatcher._tries.wake.set()
     await until(lambda: is_count(receiver, 3), "it is not tried again")
     assert receiver.tries[1] == receiver.tries[2]
     receiver.answer = Result("delivered", "200")
     fanout.now += SCHEDULE[1] * 1.2
-    fanout.dispatcher._wake.set()
+    fanout.dispatcher._tries.wake.set()
     await until(lambda: is_count(receiver, 4), "it is not tried again")
     assert (fanout.standing("all").state, fanout.standing("all").tries) == ("idle", 0)
     (ended, *_) = await fanout.dispatcher.deliveries("all", 5)
@@ -213,14 +213,14 @@ async def test_news_brings_the_next_try_forward(fanout: Fanout) -> None:
     receiver.answer = FAILED
     await fanout.publish(a="1")
     fanout.now += SCHEDULE[0]
-    fanout.dispatcher._wake.set()
+    fanout.dispatcher._tries.wake.set()
     await until(lambda: is_count(receiver, 3), "it is not tried again")
     assert fanout.standing("all").next > fanout.now + 200
     await fanout.publish(a="2")
     assert fanout.standing("all").next == fanout.now + 5
     receiver.answer = Result("delivered", "200")
     fanout.now += 5
-    fanout.dispatcher._wake.set()
+    fanout.dispatcher._tries.wake.set()
     await until(lambda: is_count(receiver, 4), "news is not tried")
     assert receiver.told[-1] == {"a": "2"}
 
@@ -242,7 +242,7 @@ async def test_an_exhausted_set_is_kept_and_can_be_told_again(fanout: Fanout) ->
         await fanout.publish(b="2")
         for step in range(len(SCHEDULE)):
             fanout.now = fanout.standing("all").next
-            fanout.dispatcher._wake.set()
+            fanout.dispatcher._tries.wake.set()
             await until(lambda count=step + 3: is_count(receiver, count), "it is not tried again")  # type: ignore[misc]
     standing = fanout.standing("all")
     assert (standing.state, standing.exhausted) == ("idle", 1)
@@ -279,7 +279,7 @@ async def test_a_trouble_is_told_once_and_its_end_with_the_number_of_tries(fanou
                 await fanout.publish(a="1")
             else:
                 fanout.now = fanout.standing("all").next
-                fanout.dispatcher._wake.set()
+                fanout.dispatcher._tries.wake.set()
                 await until(lambda count=step + 2: is_count(receiver, count), "it is not tried again")  # type: ignore[misc]
         await fanout.publish(a="2")
     assert [(each["log_level"], each["event"], each.get("said"), each["tries"]) for each in logs] == [
@@ -366,7 +366,7 @@ async def test_a_planned_try_and_a_disabled_subscriber_outlive_a_restart(tmp_pat
         assert fanout.standing("all").next == fanout.now + SCHEDULE[0]
         assert fanout.standing("brain").state == "disabled"
         fanout.now += SCHEDULE[0]
-        fanout.dispatcher._wake.set()
+        fanout.dispatcher._tries.wake.set()
         await until(lambda: is_count(fanout.receiver("all"), 1), "it is not tried again")
 
 
@@ -375,7 +375,7 @@ async def test_after_a_restart_news_does_not_wait_for_the_schedule(tmp_path: Pat
         fanout.receivers.answers["all"] = FAILED
         await fanout.start(ALL)
         fanout.now += SCHEDULE[0]
-        fanout.dispatcher._wake.set()
+        fanout.dispatcher._tries.wake.set()
         await until(lambda: is_count(fanout.receiver("all"), 2), "it is not tried again")
         await fanout.publish(a="1")
     async with opened(tmp_path) as fanout:
@@ -460,7 +460,7 @@ async def test_what_people_see_of_an_address_lacks_its_query(fanout: Fanout) -> 
     await fanout.start(BRAIN)
     standing = fanout.standing("brain")
     assert (standing.target, standing.kind, standing.delivered) == ("http://brain/x", "webhook", 1)
-    assert sum(fanout.dispatcher.latency) == 1
+    assert sum(fanout.dispatcher.latency.counts) == 1
 
 
 # -- what people ask
@@ -551,7 +551,7 @@ async def test_a_replay_keeps_its_id_over_tries_and_a_restart(tmp_path: Path) ->
         fanout.view.entries["a"] = Entry(b"1", 0, 1)
         await fanout.start(ALL)
         fanout.now = fanout.standing("all").next
-        fanout.dispatcher._wake.set()
+        fanout.dispatcher._tries.wake.set()
         await until(lambda: is_count(fanout.receiver("all"), 1), "it is not tried again")
         assert fanout.receiver("all").tries[0].id == ordered
         await fanout.publish(b="2")
