@@ -21,6 +21,8 @@ class Operation(StrEnum):
     RELEASE = "release"  # no longer ours: the mark is cleared, the value stays
     DELETE = "delete"
 
+    __hash__ = str.__hash__  # Enum's own is a Python function, and a plan counts its changes by operation
+
 
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What makes one key of live equal desired.

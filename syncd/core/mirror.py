@@ -5,7 +5,7 @@ tells it, and a late answer may be older than what is known. Consul's ModifyInde
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -60,11 +60,17 @@ class Mirror:
         stirred, self._stirred = self._stirred, set()
         return stirred
 
-    def enter(self, key: str, entry: Entry) -> None:
-        """Take an own write from the transaction's answer; a newer write by somebody else may be known already."""
-        have = self.entries.get(key) or self._gone.get(key)
-        if entry.index > (have.index if have is not None else 0):
-            self._put(key, entry)
+    def enter(self, written: Mapping[str, Entry]) -> None:
+        """Take own writes from a transaction's answer; a newer write by somebody else may be known already."""
+        if not self._gone and self.entries.keys().isdisjoint(written):  # a full load is nothing else
+            self.entries.update(written)
+            self._move(written)
+            self._stir(written)
+            return
+        for key, entry in written.items():
+            have = self.entries.get(key) or self._gone.get(key)
+            if entry.index > (have.index if have is not None else 0):
+                self._put(key, entry)
 
     def remove(self, key: str, index: int) -> None:
         """Take an own delete at the index seen, so that an older answer does not bring the key back."""
@@ -133,27 +139,27 @@ class Mirror:
             self._gone.pop(key, None)
             self._unconfirmed.discard(key)
         if key not in self.entries:
-            self._move(key)
+            self._move((key,))
         self.entries[key] = entry
-        self._stir(key)
+        self._stir((key,))
 
     def _drop(self, key: str, gone: _Gone) -> None:
         del self.entries[key]
         self._gone[key] = gone
-        self._move(key)
-        self._stir(key)
+        self._move((key,))
+        self._stir((key,))
 
-    def _stir(self, key: str) -> None:
+    def _stir(self, keys: Collection[str]) -> None:
         if self._stirred is not None:
-            self._stirred.add(key)
+            self._stirred.update(keys)
             if len(self._stirred) > _MANY:
                 self._stirred = None
 
-    def _move(self, key: str) -> None:
-        self.moves += 1
+    def _move(self, keys: Collection[str]) -> None:
+        self.moves += len(keys)
         if self._sorted is None:
             return
-        self._moved.add(key)
+        self._moved.update(keys)
         if len(self._moved) > _FEW:
             self._sorted = None
             self._moved.clear()

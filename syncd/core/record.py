@@ -10,6 +10,8 @@ from syncd.core.errors import RecordError
 
 FORMAT: Final = 1
 MAX_MANIFEST_BYTES: Final = 32 * 1024
+MAX_NAMED: Final = MAX_MANIFEST_BYTES // 10
+"""Of more keys no manifest fits: an entry takes over 10 bytes."""
 MAX_MESSAGE_CHARACTERS: Final = 500
 MAX_ORPHANS: Final = 200
 """Orphans that are remembered, 512 bytes each at the most; what is more becomes foreign."""
@@ -100,8 +102,7 @@ def applied_of(
     commit: Commit, *, keys: int, digest: str, previous: str | None, manifest: dict[str, str] | None
 ) -> Applied:
     """Describe a revision as applied, within the record's size limits; ``manifest`` is None where it is not known."""
-    small = manifest is not None and len(manifest) < MAX_MANIFEST_BYTES // 10  # an entry takes over 10 bytes
-    small = small and len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
+    small = manifest is not None and len(msgspec.json.encode(manifest)) <= MAX_MANIFEST_BYTES
     return Applied(
         commit=commit.id,
         ref=commit.ref[:MAX_NAME_CHARACTERS],

@@ -1,7 +1,7 @@
 """Writing a plan: one transaction, or the barriers of a larger one."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -12,7 +12,7 @@ from syncd.core.errors import SyncdError
 from syncd.core.live import Entry
 from syncd.core.mark import mark_of
 from syncd.core.plan import Plan
-from syncd.core.record import FORMAT, Applying, Record, applied_of, encode
+from syncd.core.record import FORMAT, MAX_NAMED, Applying, Record, applied_of, encode
 from syncd.core.transaction import Batch, Fence, Large, batches, flags_of, in_one, record_batch
 from syncd.daemon.lease import Lease
 from syncd.daemon.survey import Held
@@ -142,13 +142,15 @@ class Applier:
 
     def _enter(self, held: Held, changes: tuple[Change, ...], index: int) -> None:
         mark, mirror = mark_of(self._source), held.mirror
+        wanted = {each.key: Entry(each.wanted.value, mark, index) for each in changes if each.wanted is not None}
+        mirror.enter(wanted)
+        if len(wanted) == len(changes):  # a full load is nothing else
+            return
         for change in changes:
-            if change.wanted is not None:  # first, because a full load is nothing else
-                mirror.enter(change.key, Entry(change.wanted.value, mark, index))
-            elif change.operation is Operation.DELETE:
+            if change.operation is Operation.DELETE:
                 mirror.remove(change.key, change.index)
-            else:
-                mirror.enter(change.key, Entry(change.value, flags_of(change, mark), index))
+            elif change.wanted is None:
+                mirror.enter({change.key: Entry(change.value, flags_of(change, mark), index)})
 
     def _fence(self) -> Fence:
         return Fence(self._source, self._prefix, self._lease.session)
@@ -165,7 +167,7 @@ class Applier:
             digest=digest.render(plan.digest),
             previous=_previous(before, plan.commit),
             # What an earlier attempt wrote is not in this plan, so a resumed apply cannot name all that changed.
-            manifest=None if resumed else {change.key: change.operation.value for change in plan.changes},
+            manifest=None if resumed else _manifest(plan.changes),
         )
         return msgspec.structs.replace(
             before,
@@ -184,6 +186,10 @@ def _previous(before: Record, commit: Commit) -> str | None:
     if before.applied is None:
         return None
     return before.applied.previous if before.applied.commit == commit.id else before.applied.commit
+
+
+def _manifest(changes: Sequence[Change]) -> dict[str, str] | None:
+    return {each.key: each.operation.value for each in changes} if len(changes) <= MAX_NAMED else None
 
 
 class _Count:

@@ -35,11 +35,11 @@ class Found(msgspec.Struct, frozen=True, gc=False, rename="pascal"):
         return Entry(self.value or b"", self.flags, self.modify_index, self.session)
 
 
-class _Kv(msgspec.Struct, rename="pascal"):
+class _Kv(msgspec.Struct, gc=False, rename="pascal"):
     modify_index: int = 0
 
 
-class _Result(msgspec.Struct, rename={"kv": "KV"}):
+class _Result(msgspec.Struct, gc=False, rename={"kv": "KV"}):
     kv: _Kv | None = None
 
 

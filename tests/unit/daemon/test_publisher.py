@@ -57,7 +57,7 @@ class Scene:
         if value is None:
             self.held.mirror.remove(key, self.index)
         else:
-            self.held.mirror.enter(key, Entry(value, flags, self.index))
+            self.held.mirror.enter({key: Entry(value, flags, self.index)})
 
     def apply(self, commit: str, *manifest: str, known: bool = True) -> None:
         """Say that a commit was applied."""

@@ -36,7 +36,7 @@ def test_what_an_answer_lacks_is_deleted() -> None:
 
 def test_what_an_answer_is_too_old_to_know_is_not_deleted() -> None:
     mirror = Mirror({})
-    mirror.enter("a/1", entry(9))
+    mirror.enter({"a/1": entry(9)})
     assert mirror.merge(A, {}, 8) == ()
     assert mirror.entries == {"a/1": entry(9)}
 
@@ -44,7 +44,7 @@ def test_what_an_answer_is_too_old_to_know_is_not_deleted() -> None:
 def test_an_own_write_does_not_hide_a_newer_one_that_was_seen_first() -> None:
     mirror = Mirror({})
     mirror.merge(A, {"a/1": entry(9)}, 9)
-    mirror.enter("a/1", entry(8))
+    mirror.enter({"a/1": entry(8)})
     mirror.remove("a/1", 8)
     assert mirror.entries == {"a/1": entry(9)}
 
@@ -86,14 +86,14 @@ def test_keys_stay_sorted_through_few_and_many_changes() -> None:
     mirror = Mirror({f"a/{number:03}": entry(1) for number in reversed(range(10))})
     assert list(mirror.keys()) == sorted(mirror.entries)
     mirror.remove("a/003", 1)
-    mirror.enter("a/0031", entry(2))
-    mirror.enter("b", entry(2))
+    mirror.enter({"a/0031": entry(2)})
+    mirror.enter({"b": entry(2)})
     mirror.remove("b", 2)
     mirror.remove("a/004", 1)
-    mirror.enter("a/004", entry(3))
+    mirror.enter({"a/004": entry(3)})
     assert list(mirror.keys()) == sorted(mirror.entries)
     for number in range(200):
-        mirror.enter(f"c/{number}", entry(4))
+        mirror.enter({f"c/{number}": entry(4)})
     assert list(mirror.keys()) == sorted(mirror.entries)
 
 
@@ -175,7 +175,7 @@ class Watching(RuleBasedStateMachine):
     def our_answer_comes(self) -> None:
         key, after, seen = self.own.pop(0)
         if after is not None:
-            self.mirror.enter(key, after)
+            self.mirror.enter({key: after})
         else:
             self.mirror.remove(key, seen)
         self.shadow = dict(self.mirror.entries)
