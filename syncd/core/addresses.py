@@ -19,12 +19,14 @@ Address = IPv4Address | IPv6Address
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
+_AMAZON: Final = IPv6Network(
+    "fd00:ec2::/32"
+)  # metadata at ::254, the credentials of pods at ::23, name and time servers
 _METADATA: Final = frozenset[Address](
     (
         IPv4Address("100.100.100.200"),  # Alibaba
         IPv4Address("168.63.129.16"),  # Azure
         IPv4Address("192.0.0.192"),  # Oracle
-        IPv6Address("fd00:ec2::254"),  # Amazon
         IPv6Address("fd20:ce::254"),  # Google
     )
 )
@@ -51,7 +53,7 @@ def _carried(address: Address) -> tuple[Address, ...]:
 
 
 def _kind(address: Address, *, named: bool) -> str:
-    if address in _METADATA:
+    if address in _METADATA or address in _AMAZON:
         return "a cloud's metadata service"
     if address.is_link_local:
         return "a link-local address"

@@ -1,6 +1,7 @@
 """What the log says of a subscriber's tries: a trouble once, until it says something else, and its end."""
 
 from syncd.core.delivery import Retry
+from syncd.core.errors import StateError
 from syncd.daemon.line import Line
 from syncd.log import get_logger
 
@@ -18,6 +19,13 @@ def tell_failed(line: Line, said: str, retry: Retry, now: float) -> None:
         tries=retry.tries,
         next_in=f"{retry.planned - now:.0f}s",
     )
+
+
+def tell_unread(line: Line, error: StateError) -> None:
+    """Tell that the journal does not give what a subscriber is owed."""
+    tell = log.debug if error.message == line.complaint else log.warning
+    line.complaint = error.message
+    tell(error.message, subscriber=line.subscriber.name, where=error.where, hint=error.hint)
 
 
 def tell_exhausted(line: Line, said: str, id_: str) -> None:

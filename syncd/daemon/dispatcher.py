@@ -109,6 +109,7 @@ class Dispatcher:
         """Start the tries that are due; return the seconds until the next look."""
         pause = _ROUND_SECONDS
         for line in self._lines.values():
+            self._tries.start(line)  # what it is owed may not have been readable before
             if line.state is not DeliveryState.WAITING:
                 continue
             left = line.due(now) - now

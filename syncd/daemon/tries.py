@@ -6,16 +6,13 @@ from collections.abc import Callable
 from syncd.core import delivery
 from syncd.core.delivery import DeliveryEvent, DeliveryState
 from syncd.core.errors import StateError
-from syncd.daemon.complaints import tell_delivered, tell_exhausted, tell_failed, tell_gone
+from syncd.daemon.complaints import tell_delivered, tell_exhausted, tell_failed, tell_gone, tell_unread
 from syncd.daemon.latency import Latency
 from syncd.daemon.line import Line
 from syncd.daemon.messages import Messages, Wanted
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Message, Result
 from syncd.fanout.tables import Delivery
-from syncd.log import get_logger
-
-log = get_logger(__name__)
 
 
 class Tries:
@@ -73,15 +70,12 @@ class Tries:
     async def _load(self, line: Line, wanted: Wanted) -> None:
         try:
             message = await self._messages.load(wanted)
-        except StateError as error:
-            log.warning(error.message, subscriber=line.subscriber.name, hint=error.hint)
-            if not line.dropped:
-                line.move(DeliveryEvent.STARTED)
-                line.id = ""
-                self._failed(line, Result("failed", "the journal cannot be read"), self._now())
-        else:
-            if not line.dropped:  # while the message was made
-                self._send(line, message)
+        except StateError as error:  # no fault of the subscriber's, so no try of its schedule is spent
+            tell_unread(line, error)
+            line.release()
+            return
+        if not line.dropped:  # while the message was made
+            self._send(line, message)
 
     def _send(self, line: Line, message: Message | None) -> None:
         if message is None:

@@ -98,7 +98,7 @@ class Journal:
         return msgspec.structs.replace(event, seq=self.head.seq) if event else None
 
     async def events(self, after: int, upto: int) -> list[Event] | None:
-        """Return the events after one up to another; None where not all of them are kept."""
+        """Return the events after one up to another; None where not all of them are kept, or one is damaged."""
         return await self._run(lambda connection: tables.read_events(connection, after, upto))
 
     async def find(self, id_: str) -> int | None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from syncd.core.delivery import Retry
+from syncd.core.documents import UNREADABLE
 from syncd.core.event import Event
 
 MOST_EVENTS: Final = 10_000
@@ -177,9 +178,12 @@ def read_deliveries(connection: sqlite3.Connection, subscriber: str, most: int) 
 
 
 def read_events(connection: sqlite3.Connection, after: int, upto: int) -> list[Event] | None:
-    """Read the events after one up to another; None where not all of them are kept."""
+    """Read the events after one up to another; None where not all of them are kept, or one is damaged."""
     rows = connection.execute(_EVENTS, (after, upto))
-    found = [msgspec.structs.replace(_EVENT.decode(body), seq=seq) for seq, body in rows]
+    try:
+        found = [msgspec.structs.replace(_EVENT.decode(body), seq=seq) for seq, body in rows]
+    except UNREADABLE:  # as good as dropped: whoever is owed it gets the full state, which holds more
+        return None
     return found if len(found) == upto - after else None
 
 

@@ -20,6 +20,7 @@ V4 = st.ip_addresses(v=4)
         ("168.63.129.16", "a cloud's metadata service"),
         ("192.0.0.192", "a cloud's metadata service"),
         ("fd00:ec2::254", "a cloud's metadata service"),
+        ("fd00:ec2::23", "a cloud's metadata service"),
         ("fd20:ce::254", "a cloud's metadata service"),
         ("224.0.0.1", "a multicast address"),
         ("ff02::1", "a multicast address"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from syncd.core.delivery import NEWS_SECONDS, SCHEDULE
 from syncd.core.errors import NotFound
@@ -399,21 +400,42 @@ async def test_who_was_behind_for_longer_than_the_journal_reaches_gets_the_full_
         assert fanout.receiver("all").told == [{"a": "2"}]
 
 
-async def test_a_journal_that_cannot_be_read_is_tried_again(tmp_path: Path) -> None:
-    async with opened(tmp_path) as fanout:
-        await fanout.start(ALL)
-        fanout.receiver("all").answer = None
-        await fanout.publish(a="1")
-    async with opened(tmp_path) as fanout:
+async def test_instead_of_an_event_that_is_damaged_the_full_state_is_told(tmp_path: Path) -> None:
+    async with owing(tmp_path) as fanout:
         await fanout.dispatcher.subscribe([ALL])
         await fanout.journal._writer.run(lambda c: c.execute("UPDATE event SET body = 'x'").fetchall())
         fanout.dispatcher.begin(leading=True)
-        await until(lambda: is_waiting(fanout, "all"), "nobody notices")
-        assert fanout.receiver("all").tries == []
+        await until(lambda: is_count(fanout.receiver("all"), 1), "it is not told")
+        assert fanout.receiver("all").bodies[0]["type"] == "syncd.state.reset.v1"
 
 
-async def is_waiting(fanout: Fanout, name: str) -> bool:
-    return fanout.standing(name).state == "waiting"
+async def test_a_journal_that_cannot_be_read_costs_no_try(tmp_path: Path) -> None:
+    async with owing(tmp_path) as fanout:
+        aside, journal = tmp_path / "aside", tmp_path / "journal.db"
+        journal.rename(aside)
+        with capture_logs() as logs:
+            await fanout.start(ALL)
+            await until(lambda: is_said(logs), "nothing is said of the journal")
+        assert (fanout.standing("all").state, fanout.standing("all").tries) == ("owed", 0)
+        aside.rename(journal)
+        fanout.dispatcher._tries.wake.set()
+        await until(lambda: is_count(fanout.receiver("all"), 1), "it is not told once the journal is back")
+        assert fanout.receiver("all").told == [{"a": "1"}]
+
+
+@asynccontextmanager
+async def owing(folder: Path) -> AsyncIterator[Fanout]:
+    """Run anew after a try that was under way, of what stands in the journal alone."""
+    async with opened(folder) as before:
+        await before.start(ALL)
+        before.receiver("all").answer = None
+        await before.publish(a="1")
+    async with opened(folder) as fanout:
+        yield fanout
+
+
+async def is_said(logs: list[EventDict]) -> bool:
+    return any("journal cannot be used" in each["event"] for each in logs)
 
 
 # -- who they are
