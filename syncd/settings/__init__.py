@@ -5,6 +5,7 @@ core only. Never speaks to a store or a repository: what ``CONSUL_*`` says is re
 """
 
 from syncd.settings.load import load
-from syncd.settings.model import CATALOGUE, Setting, Settings
+from syncd.settings.model import CATALOGUE, Settings
+from syncd.settings.setting import Setting
 
 __all__ = ["CATALOGUE", "Setting", "Settings", "load"]

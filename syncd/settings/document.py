@@ -3,13 +3,14 @@
 import sys
 from typing import Final
 
-from syncd.settings.model import CATALOGUE, SECTIONS, Setting, variable_of
+from syncd.settings.model import CATALOGUE, SECTIONS, variable_of
+from syncd.settings.setting import Setting
 from syncd.settings.subscribers import FIELDS, SECTION
 
 _HEAD: Final = """\
 # Settings
 
-Made by `python -m syncd.settings.document > docs/settings.md` from `syncd/settings/model.py`; a test compares.
+Made by `python -m syncd.settings.document > docs/settings.md` from `syncd/settings/`; a test compares.
 
 A value is taken from the first place that gives one: a flag, a `SYNCD_*` variable, `syncd.toml`, Consul's own
 `CONSUL_*` variables (address, token, TLS), the default. `syncd.toml` is looked for in the working directory, then at

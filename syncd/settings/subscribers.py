@@ -9,7 +9,7 @@ from syncd.core.mapping.globs import pattern_fault
 from syncd.core.subscriber import Command, File, Filter, Subscriber, Target, Webhook
 from syncd.core.text import did_you_mean
 from syncd.core.url import parse_url
-from syncd.settings.model import Setting
+from syncd.settings.setting import Setting
 from syncd.settings.toml import TomlFile
 from syncd.settings.values import BadValue, Duration, Program, Switch, Text, Texts
 from syncd.settings.values import File as FilePath
