@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from bench.trees import write_tree  # noqa: E402  # the path is set above
 from syncd.core.control import Control  # noqa: E402
 from syncd.settings import load  # noqa: E402
-from syncd.wiring import open_parts  # noqa: E402
+from syncd.wiring.parts import open_parts  # noqa: E402
 from tests.support.consul import ConsulAgent, consul_binary, start_agent  # noqa: E402
 
 ROUNDS = 5

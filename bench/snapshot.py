@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from syncd.settings import load  # noqa: E402  # the path is set above
-from syncd.wiring import open_snapshots  # noqa: E402
+from syncd.wiring.snapshots import open_snapshots  # noqa: E402
 from tests.support.consul import ConsulAgent, consul_binary, start_agent  # noqa: E402
 
 ROUNDS = 5

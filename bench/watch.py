@@ -34,7 +34,8 @@ from syncd.daemon.observer import CUT_INTO, Observer  # noqa: E402
 from syncd.daemon.service import Service  # noqa: E402
 from syncd.daemon.survey import Held  # noqa: E402
 from syncd.store.answers import FOUND  # noqa: E402
-from syncd.wiring import boot_time, open_parts  # noqa: E402
+from syncd.wiring.parts import open_parts  # noqa: E402
+from syncd.wiring.process import boot_time  # noqa: E402
 from tests.support.consul import ConsulAgent, consul_binary, start_agent  # noqa: E402
 from tests.support.node import settings_of  # noqa: E402
 from tests.support.repository import seed_repository  # noqa: E402

@@ -8,7 +8,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.applied import Applied, nothing_done
 from syncd.cli.applying import carry_out
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
@@ -25,7 +24,7 @@ from syncd.core.saved import PlanMoved, SavedPlan
 from syncd.core.text import count
 from syncd.git.source import Revision
 from syncd.settings import Settings
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts, open_parts
 
 _DECLINED: Final = 1
 _INTERRUPTED: Final = 130
@@ -85,7 +84,7 @@ def _read(file: Path) -> SavedPlan:
 
 
 async def _draw_up(settings: Settings, at: str | None, kept: SavedPlan | None) -> Drawn:
-    async with wiring.open_parts(settings, os.environ) as parts:
+    async with open_parts(settings, os.environ) as parts:
         pause = (await orders(parts.store)).pause
         if pause is not None:
             raise Paused(pause, parts.address)

@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from syncd import wiring
 from syncd.cli.applied import Applied, nothing_done
 from syncd.cli.handing import have_applied, have_approved
 from syncd.cli.orders import Paused, orders
@@ -26,7 +25,7 @@ from syncd.core.timing import backoff
 from syncd.daemon.lease import Lease
 from syncd.daemon.reconciler import Check, Outcome
 from syncd.settings import Settings
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts, open_parts
 
 T = TypeVar("T")
 
@@ -57,9 +56,9 @@ async def _open(settings: Settings) -> AsyncIterator[Parts]:
     """Open with the state directory if it is free; a daemon of this machine may have it."""
     async with AsyncExitStack() as stack:
         try:
-            parts = await stack.enter_async_context(wiring.open_parts(settings, os.environ, stateful=True))
+            parts = await stack.enter_async_context(open_parts(settings, os.environ, stateful=True))
         except StateError:
-            parts = await stack.enter_async_context(wiring.open_parts(settings, os.environ))
+            parts = await stack.enter_async_context(open_parts(settings, os.environ))
         yield parts
 
 

@@ -7,7 +7,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.drift_text import DriftedKey, Found, drift_lines, patch_lines, place_of
 from syncd.cli.options import SOURCE, STORE, output_option, with_settings
 from syncd.cli.output import print_json
@@ -22,7 +21,7 @@ from syncd.core.saved import SavedValue, saved_value
 from syncd.daemon.survey import Held
 from syncd.git.source import Revision
 from syncd.settings import Settings
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts, open_parts
 
 DRIFTED: Final = 2
 
@@ -60,7 +59,7 @@ def drift(settings: Settings, patch: bool, detailed_exitcode: bool, output: str)
 
 
 async def _drift(settings: Settings, *, patch: bool) -> _Told:
-    async with wiring.open_parts(settings, os.environ) as parts:
+    async with open_parts(settings, os.environ) as parts:
         tip = await _tip(parts, needed=patch)
         held = await parts.survey.hold(tip.tree.desired.keys if tip else None)
         found = await _find(parts, held, tip)

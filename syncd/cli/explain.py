@@ -11,7 +11,6 @@ from typing import Final, TextIO
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
 from syncd.cli.output import json_value, paint, print_json, shown_value
 from syncd.cli.plan import Drawn, draw_up
@@ -28,7 +27,7 @@ from syncd.core.problems import TreeError
 from syncd.core.text import printable
 from syncd.git.source import Revision
 from syncd.settings import Settings
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts, open_parts
 
 _SENTENCES: Final = {
     State.IN_SYNC: "the store holds what git says",
@@ -94,7 +93,7 @@ def explain(settings: Settings, key: str, at: str | None, output: str) -> None:
 
 
 async def _explain(settings: Settings, name: str, at: str | None) -> Explained:
-    async with wiring.open_parts(settings, os.environ) as parts:
+    async with open_parts(settings, os.environ) as parts:
         drawn = await draw_up(parts, await _read(parts, at))
         known = drawn.revision.tree.desired.keys.keys() | drawn.held.live.keys()
         key = relative(name, settings.store.prefix, known)

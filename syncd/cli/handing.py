@@ -10,7 +10,7 @@ from syncd.cli.plan import Drawn
 from syncd.core import advice
 from syncd.core.errors import LeaseHeld, SyncdError
 from syncd.daemon.answers import SyncAnswer
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts
 
 
 class NotApplied(SyncdError):

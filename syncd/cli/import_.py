@@ -107,10 +107,9 @@ def _outside(names: list[str], prefix: str, where: str) -> Outside:
 
 
 async def _live(settings: Settings) -> list[tuple[str, bytes]]:
-    from syncd.store.store import Store  # noqa: PLC0415  # takes long, and a file needs no store
-    from syncd.wiring import endpoint_of  # noqa: PLC0415
+    from syncd.wiring.store import open_store  # noqa: PLC0415  # takes long, and a file needs no store
 
-    async with Store(endpoint_of(settings, os.environ), settings.store.prefix) as store:
+    async with open_store(settings, os.environ) as store:
         if not await store.may_write():
             raise SyncdError(
                 "the token may not write every key under the prefix, so keys may be missing from the list",

@@ -8,7 +8,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.daemon_client import DaemonError, NoDaemon, connect
 from syncd.cli.options import DAEMON, STORE, output_option, with_settings
 from syncd.cli.orders import orders, person
@@ -18,6 +17,7 @@ from syncd.core.control import Control, Pause
 from syncd.daemon import orders as left
 from syncd.daemon.lease import held_by_other
 from syncd.settings import Settings
+from syncd.wiring.store import open_store
 
 _LOOKS: Final = 20
 _POLL_SECONDS: Final = 0.25
@@ -80,7 +80,7 @@ def _followed(ordered: Ordered, does: str) -> str:
 
 
 async def _order(settings: Settings, *, pausing: bool, reason: str = "") -> Ordered:
-    async with wiring.open_store(settings, os.environ) as store:
+    async with open_store(settings, os.environ) as store:
         before = (await orders(store)).pause
         standing = await (left.pause(store, person(), reason, time.time()) if pausing else left.resume(store))
         holder = await held_by_other(store) or ""

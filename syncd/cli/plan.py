@@ -8,7 +8,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.files import write_private
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
 from syncd.cli.plan_text import approval_lines, approved_lines, plan_lines, refusal_lines
@@ -20,7 +19,7 @@ from syncd.core.saved import Around, SavedPlan
 from syncd.daemon.survey import Held
 from syncd.git.source import Revision
 from syncd.settings import Settings
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts, open_parts
 
 CHANGES: Final = 2
 REFUSED: Final = 3
@@ -65,7 +64,7 @@ def plan(settings: Settings, at: str | None, save: Path | None, detailed_exitcod
 
 
 async def _plan(settings: Settings, at: str | None) -> Drawn:
-    async with wiring.open_parts(settings, os.environ) as parts:
+    async with open_parts(settings, os.environ) as parts:
         return await draw_up(parts, await read_from(parts.source, settings, at))
 
 

@@ -10,7 +10,8 @@ from syncd.daemon.service import Service
 from syncd.daemon.supervisor import Daemon
 from syncd.log import get_logger
 from syncd.settings import CATALOGUE, Settings
-from syncd.wiring import Parts
+from syncd.wiring.daemon import open_daemon
+from syncd.wiring.parts import Parts
 
 log = get_logger(__name__)
 
@@ -37,7 +38,7 @@ async def run_reloading(
             service.pulse("start").tick(START_SECONDS)
             try:
                 parts = await stack.enter_async_context(opened(settings))
-                daemon = await stack.enter_async_context(parts.daemon(service))
+                daemon = await stack.enter_async_context(open_daemon(parts, service))
             except SyncdError as error:
                 if good is None or settings is good:
                     raise

@@ -14,7 +14,6 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from syncd import wiring
 from syncd.cli.options import LOG, SOURCE, STORE, reader, with_settings
 from syncd.cli.reloading import run_reloading
 from syncd.cli.running import run as run_to_end
@@ -25,7 +24,7 @@ from syncd.daemon.service import Service
 from syncd.embedded import server
 from syncd.log import configure, get_logger
 from syncd.settings import Settings
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts, open_parts
 
 log = get_logger(__name__)
 
@@ -81,7 +80,7 @@ class Place(Struct, frozen=True):
         """Open what the daemon stands on."""
         configure(settings.log.format, settings.log.level)
         settings = self._fitted(settings)
-        async with wiring.open_parts(settings, self.environment, address=self.address, stateful=True) as parts:
+        async with open_parts(settings, self.environment, address=self.address, stateful=True) as parts:
             await _announce(parts)
             yield parts
 

@@ -9,7 +9,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.drift_text import patch_lines
 from syncd.cli.output import print_json
 from syncd.cli.reading import read_from
@@ -27,6 +26,8 @@ from syncd.git.source import Revision
 from syncd.settings import Settings
 from syncd.snapshots import reading
 from syncd.snapshots.folder import Folder
+from syncd.wiring.parts import Parts, open_parts
+from syncd.wiring.store import open_keys
 
 _DECLINED: Final = 1
 _FOR_GIT: Final = 3
@@ -76,13 +77,13 @@ async def _choose(settings: Settings, entries: list[Entry], below: str | None) -
         entry.key.startswith(front) and not keys.is_reserved(settings.store.prefix, entry.key) for entry in entries
     ):
         return choose(entries, found, {}, settings.store.prefix), None
-    async with wiring.open_parts(settings, os.environ) as parts:
+    async with open_parts(settings, os.environ) as parts:
         tip = await read_from(parts.source, settings, None)
         chosen = choose(entries, found, tip.tree.desired.keys, settings.store.prefix)
         return chosen, await _patch(parts, chosen, tip) if chosen.git else None
 
 
-async def _patch(parts: wiring.Parts, chosen: Bringing, tip: Revision) -> Patch:
+async def _patch(parts: Parts, chosen: Bringing, tip: Revision) -> Patch:
     contents = await parts.source.contents(tip.commit.id, patchable(chosen.git))
     return make_patch(chosen.git, contents, tip.tree, parts.source.path)
 
@@ -91,7 +92,7 @@ async def _live(settings: Settings, entries: list[Entry], below: str | None) -> 
     """Read what stands at the keys, by their full names; a key that is hidden is an error, never absent."""
     found: dict[str, live.Entry] = {}
     prefix = below.rstrip("/") if below is not None else ""
-    async with wiring.open_keys(settings, os.environ, prefix) as store:
+    async with open_keys(settings, os.environ, prefix) as store:
         if below is not None:
             if not await store.may_write():
                 raise Denied(
@@ -101,7 +102,7 @@ async def _live(settings: Settings, entries: list[Entry], below: str | None) -> 
                 )
             listed = (await store.listing()).entries
             found = {keys.join(prefix, key): entry for key, entry in listed.items()}
-    async with wiring.open_keys(settings, os.environ, "") as store:
+    async with open_keys(settings, os.environ, "") as store:
         for entry in entries:
             if below is None or not entry.key.startswith(keys.own_prefix(prefix)):
                 stands = await store.get(entry.key)
@@ -113,7 +114,7 @@ async def _live(settings: Settings, entries: list[Entry], below: str | None) -> 
 async def _write(settings: Settings, chosen: Bringing) -> tuple[Left, ...]:
     """Write each key where it still stands at the index seen; return those that did not."""
     lost = []
-    async with wiring.open_keys(settings, os.environ, "") as store:
+    async with open_keys(settings, os.environ, "") as store:
         for entry, index in chosen.writes:
             try:
                 await store.put_cas(entry.key, entry.value, entry.flags, index)

@@ -10,7 +10,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.options import SOURCE, output_option, with_settings
 from syncd.cli.orders import person
 from syncd.cli.output import print_json
@@ -31,6 +30,8 @@ from syncd.settings import Settings
 from syncd.snapshots import reading
 from syncd.snapshots.folder import Folder, Kept
 from syncd.snapshots.reading import Verified
+from syncd.wiring.parts import open_parts
+from syncd.wiring.snapshots import open_restore
 
 _DECLINED: Final = 1
 _SETTINGS: Final = (
@@ -108,7 +109,7 @@ def restore(
 async def _look(settings: Settings, source: _File, wipe: bool) -> Seen:
     """See what is there; a refusal comes before anybody is asked."""
     with progress_bar("reading the store (bytes)") as report:
-        async with wiring.open_restore(settings, os.environ) as restoring:
+        async with open_restore(settings, os.environ) as restoring:
             seen = await restoring.look(lambda came: report(came, max(came, source.kept.size)))
             await restoring.demand(source.kept.path, source.found.contents, seen, wipe=wipe or seen.empty)
             return seen
@@ -116,7 +117,7 @@ async def _look(settings: Settings, source: _File, wipe: bool) -> Seen:
 
 async def _restore(settings: Settings, source: _File, wipe: bool) -> Done:
     with progress_bar("taking a snapshot of what is there (bytes)") as report:
-        async with wiring.open_restore(settings, os.environ) as restoring:
+        async with open_restore(settings, os.environ) as restoring:
             return await restoring.restore(
                 source.kept.path,
                 source.found,
@@ -130,7 +131,7 @@ async def _restore(settings: Settings, source: _File, wipe: bool) -> Done:
 async def _git(settings: Settings) -> tuple[Drawn | None, str]:
     """Draw up what an apply would do now; where that cannot be told, say why."""
     try:
-        async with wiring.open_parts(settings, os.environ) as parts:
+        async with open_parts(settings, os.environ) as parts:
             return await draw_up(parts, await read_from(parts.source, settings, None)), ""
     except SyncdError as error:
         return None, error.message

@@ -37,7 +37,7 @@ def take(settings: Settings, output: str) -> None:
 
 
 async def _take(settings: Settings) -> "Outcome":
-    from syncd.wiring import open_snapshots  # noqa: PLC0415  # takes long, and the other commands need no store
+    from syncd.wiring.snapshots import open_snapshots  # noqa: PLC0415  # takes long, the others need no store
 
     folder = Folder(settings.snapshots.directory)
     # A store streams its snapshot without saying how long that is: it will be like the last one.

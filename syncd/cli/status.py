@@ -9,7 +9,6 @@ from typing import Final
 import click
 import msgspec
 
-from syncd import wiring
 from syncd.cli.daemon_client import DaemonError, NoDaemon, connect
 from syncd.cli.options import SOURCE, STORE, output_option, with_settings
 from syncd.cli.orders import orders
@@ -31,7 +30,7 @@ from syncd.daemon.lease import held_by_other
 from syncd.daemon.survey import Held
 from syncd.git.source import Revision
 from syncd.settings import Settings
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts, open_parts
 
 _MOST_PROBLEMS: Final = 5
 _MOST_DRIFT: Final = 10
@@ -72,7 +71,7 @@ async def _daemon(settings: Settings) -> tuple[LiveStatus | None, str | None]:
 
 
 async def _status(settings: Settings) -> tuple[Standing, int]:
-    async with wiring.open_parts(settings, os.environ) as parts:
+    async with open_parts(settings, os.environ) as parts:
         revision, tip = await _tip(parts)
         try:
             return Standing(tip, await _live(parts, revision)), 0

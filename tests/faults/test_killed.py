@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from syncd.core.live import Entry
 from syncd.core.record import Record
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts
 from tests.support.consul import ConsulAgent
 from tests.support.live import Live, without_lease
 from tests.support.node import apply_once, daemon, node

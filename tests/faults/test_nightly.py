@@ -22,7 +22,8 @@ from syncd.daemon.service import Service
 from syncd.daemon.snapshot import Snapshots
 from syncd.daemon.turn import Turn
 from syncd.snapshots.folder import Folder
-from syncd.wiring import Parts, open_snapshots
+from syncd.wiring.parts import Parts
+from syncd.wiring.snapshots import open_snapshots
 from tests.support.proxy import Gate, answer, anything, held_reply, proxy_to, reset
 from tests.support.scene import Scene
 from tests.support.waiting import until

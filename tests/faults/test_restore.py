@@ -20,7 +20,7 @@ from syncd.snapshots import reading
 from syncd.snapshots.folder import Folder
 from syncd.store.endpoint import resolve_endpoint
 from syncd.store.store import Store
-from syncd.wiring import boot_time
+from syncd.wiring.process import boot_time
 from tests.support.proxy import Proxy, after, answer, cut, drop_reply, proxy_to, request_to
 from tests.support.waiting import until
 

@@ -10,7 +10,8 @@ from structlog.typing import EventDict
 
 from syncd.core import control
 from syncd.core.control import Control
-from syncd.wiring import Parts
+from syncd.wiring.daemon import open_daemon
+from syncd.wiring.parts import Parts
 from tests.support.proxy import Proxy, proxy_to, request_to, reset
 from tests.support.scene import Scene
 from tests.support.waiting import LIMIT, until
@@ -23,7 +24,7 @@ def broken() -> float:
 @asynccontextmanager
 async def started(parts: Parts, *, interval: float = 600.0) -> AsyncIterator[asyncio.Task[None]]:
     """Run a daemon that breaks as soon as anything makes it wait for a random time."""
-    async with parts.daemon() as made:
+    async with open_daemon(parts) as made:
         made._draw = broken
         made._interval = interval
         yield asyncio.create_task(made.run())

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from syncd.core import shards
 from syncd.core.subscriber import Command, Subscriber
+from syncd.wiring.daemon import open_daemon
 from tests.support.hook import hook
 from tests.support.proxy import Gate, Request, answer, held_reply, proxy_to, request_to
 from tests.support.replica import Replica
@@ -144,7 +145,7 @@ async def test_who_lost_the_lead_starts_no_more_tries_though_the_store_refuses_e
         there.answers = lambda _: 500
         async with scene.node(address=proxy.address) as parts:
             settings = replace(parts.settings, subscribers=(there.webhook("all", scene.home),))
-            async with replace(parts, settings=settings).daemon() as made:
+            async with open_daemon(replace(parts, settings=settings)) as made:
                 running = asyncio.create_task(made.run())
 
                 async def is_held(held: bool) -> bool:

@@ -12,7 +12,9 @@ from syncd.daemon.reconciler import Outcome
 from syncd.daemon.survey import Survey
 from syncd.settings import Settings, load
 from syncd.store.store import Store
-from syncd.wiring import Parts, endpoint_of, open_parts
+from syncd.wiring.daemon import open_daemon
+from syncd.wiring.parts import Parts, open_parts
+from syncd.wiring.store import endpoint_of
 from tests.support.repository import Repository
 
 
@@ -57,7 +59,7 @@ async def apply_once(parts: Parts, control: Control | None = None) -> Outcome:
 @asynccontextmanager
 async def daemon(parts: Parts) -> AsyncIterator[asyncio.Task[None]]:
     """Run the daemon until the end of the block, then stop it in order; a daemon that failed fails the test."""
-    async with parts.daemon() as made:
+    async with open_daemon(parts) as made:
         task = asyncio.create_task(made.run())
         try:
             yield task

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from syncd.core.mark import mark_of
 from syncd.core.subscriber import Subscriber
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts
 from tests.support.live import Live, without_lease
 from tests.support.node import daemon, node
 from tests.support.repository import Repository

@@ -1,0 +1,119 @@
+"""The daemon: its loops, and its door for those who ask."""
+
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from syncd.daemon.door import Door
+from syncd.daemon.lease import Lease
+from syncd.daemon.observer import Observer
+from syncd.daemon.passes import Passes
+from syncd.daemon.reconciler import Reconciler
+from syncd.daemon.report import Report
+from syncd.daemon.schedule import Nightly
+from syncd.daemon.service import Service
+from syncd.daemon.status import Status
+from syncd.daemon.supervisor import Daemon
+from syncd.web.server import serve
+from syncd.wiring.fanout import Fanout, open_fanout
+from syncd.wiring.parts import Parts
+from syncd.wiring.process import boot_time
+from syncd.wiring.snapshots import make_nightly
+
+
+class Loops(msgspec.Struct, frozen=True):
+    """What the daemon runs and its door asks, besides fan-out. ``nightly`` is None where no snapshots are scheduled."""
+
+    service: Service
+    lease: Lease
+    passes: Passes
+    reconciler: Reconciler
+    observer: Observer
+    nightly: Nightly | None
+
+
+@asynccontextmanager
+async def open_daemon(parts: Parts, service: Service | None = None) -> AsyncIterator[Daemon]:
+    """Make the daemon; its journal and its door are open until the end of the block.
+
+    Without ``service`` nobody hears of it.
+    """
+    async with open_fanout(parts) as fanout:
+        loops = _loops(parts, fanout, service or Service({}, clock=time.monotonic))
+        daemon = _daemon(parts, fanout, loops)
+        server = await serve(_door(parts, fanout, loops, daemon), parts.settings)
+        try:
+            yield daemon
+        finally:
+            await server.close()
+
+
+def _loops(parts: Parts, fanout: Fanout, service: Service) -> Loops:
+    lease = parts.lease()
+    nightly, reconciler = make_nightly(parts, lease), parts.reconciler(lease)
+    head = fanout.journal.head
+    reconciler.expect(head.epoch, head.record)
+    observer = Observer(parts.store, parts.survey, pulse=service.pulse, clock=boot_time, draw=random.random)
+    return Loops(service, lease, Passes(time.time), reconciler, observer, nightly)
+
+
+def _daemon(parts: Parts, fanout: Fanout, loops: Loops) -> Daemon:
+    settings = parts.settings
+    return Daemon(
+        parts.source,
+        parts.store,
+        loops.reconciler,
+        loops.observer,
+        fanout.publisher,
+        fanout.dispatcher,
+        fanout.discovery,
+        loops.nightly,
+        loops.lease,
+        Report(settings.source.path, parts.named),
+        loops.service,
+        loops.passes,
+        worktree=settings.source.worktree,
+        interval=settings.store.reconcile,
+        draw=random.random,
+    )
+
+
+def _door(parts: Parts, fanout: Fanout, loops: Loops, daemon: Daemon) -> Door:
+    return Door(
+        _status(parts, fanout, loops),
+        parts.source,
+        parts.store,
+        parts.survey,
+        loops.reconciler,
+        loops.observer,
+        loops.passes,
+        fanout.view,
+        fanout.dispatcher,
+        fanout.streams,
+        fanout.backlog,
+        wake=daemon.wake,
+        late=loops.service.late,
+        worktree=parts.settings.source.worktree,
+        now=time.time,
+    )
+
+
+def _status(parts: Parts, fanout: Fanout, loops: Loops) -> Status:
+    return Status(
+        parts.source,
+        parts.store,
+        parts.survey,
+        loops.reconciler,
+        loops.lease,
+        loops.passes,
+        fanout.view,
+        fanout.dispatcher,
+        fanout.streams,
+        loops.nightly,
+        prefix=parts.settings.store.prefix,
+        address=parts.address,
+        now=time.time,
+    )
