@@ -43,7 +43,7 @@ class NotNow(SyncdError):
 class Door:
     """The daemon's parts, for those who ask.
 
-    ``now`` gives Unix seconds; ``wake`` has a pass begin; ``late`` names the loops that do not come round.
+    ``now`` gives Unix seconds; ``late`` names the loops that do not come round.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class Door:
         streams: Streams,
         backlog: Backlog,
         *,
-        wake: Callable[[], None],
         late: Callable[[], tuple[str, ...]],
         worktree: bool,
         now: Callable[[], float],
@@ -69,7 +68,6 @@ class Door:
         self._store = store
         self._survey = survey
         self._reconciler = reconciler
-        self._wake = wake
         self._worktree = worktree
         self._tests: set[asyncio.Task[Result]] = set()
         self.status = status
@@ -108,7 +106,7 @@ class Door:
         Waits 60 s at most, and answers what the last pass came to. NotFound where there is no such commit.
         """
         commit = await self._resolve(commit) if commit else ""
-        self._wake()
+        self.passes.want()
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 await self.passes.fresh()
@@ -210,5 +208,5 @@ class Door:
         return not elsewhere and (answer.result != "standby" or not commit)
 
     def _ordered(self, control: Control) -> LiveOrders:
-        self._wake()
+        self.passes.want()
         return told_orders(control, self.now())

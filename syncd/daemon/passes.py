@@ -15,7 +15,7 @@ FINE: Final = ("applied", "unchanged")
 
 
 class Passes:
-    """The daemon writes it, others read. Times are Unix seconds as ``now`` gives them, 0.0: never.
+    """The daemon writes it, others read, and anybody may want the next one. Times are Unix seconds, 0.0: never.
 
     ``tip`` is the newest commit of the branch that was seen, valid or not; ``behind`` is since when it was seen and not
     applied. ``source_error`` says what keeps it from being read, ``error`` what the last pass failed of.
@@ -24,6 +24,7 @@ class Passes:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._over = asyncio.Event()
+        self.wanted = asyncio.Event()
         self.began = now()
         self.begun = self.ended = self.conflicts = 0
         self.results: dict[str, int] = {}
@@ -35,6 +36,10 @@ class Passes:
         self.outcome: Outcome | None = None
         self.last = self.success = self.behind = 0.0
         self.stopping = False
+
+    def want(self) -> None:
+        """Have a pass begin as soon as may be."""
+        self.wanted.set()
 
     def begin(self) -> None:
         """A pass begins."""

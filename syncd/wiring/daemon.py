@@ -10,6 +10,7 @@ import msgspec
 from syncd.daemon.door import Door
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
+from syncd.daemon.own_keys import OwnKeys
 from syncd.daemon.passes import Passes
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
@@ -17,6 +18,8 @@ from syncd.daemon.schedule import Nightly
 from syncd.daemon.service import Service
 from syncd.daemon.status import Status
 from syncd.daemon.supervisor import Daemon
+from syncd.daemon.telling import Telling
+from syncd.daemon.tip import Tip
 from syncd.web.server import serve
 from syncd.wiring.fanout import Fanout, open_fanout
 from syncd.wiring.parts import Parts
@@ -44,7 +47,7 @@ async def open_daemon(parts: Parts, service: Service | None = None) -> AsyncIter
     async with open_fanout(parts) as fanout:
         loops = _loops(parts, fanout, service or Service({}, clock=time.monotonic))
         daemon = _daemon(parts, fanout, loops)
-        server = await serve(_door(parts, fanout, loops, daemon), parts.settings)
+        server = await serve(_door(parts, fanout, loops), parts.settings)
         try:
             yield daemon
         finally:
@@ -61,27 +64,28 @@ def _loops(parts: Parts, fanout: Fanout, service: Service) -> Loops:
 
 
 def _daemon(parts: Parts, fanout: Fanout, loops: Loops) -> Daemon:
-    settings = parts.settings
+    settings, passes, lease = parts.settings, loops.passes, loops.lease
+    report = Report(settings.source.path, parts.named)
+    own = OwnKeys(parts.store, loops.reconciler, lease, passes, report, draw=random.random)
     return Daemon(
-        parts.source,
-        parts.store,
+        Tip(parts.source, passes, report, worktree=settings.source.worktree),
+        own,
         loops.reconciler,
         loops.observer,
-        fanout.publisher,
+        Telling(own, loops.reconciler, fanout.publisher, fanout.dispatcher, lease),
         fanout.dispatcher,
         fanout.discovery,
         loops.nightly,
-        loops.lease,
-        Report(settings.source.path, parts.named),
+        lease,
+        report,
         loops.service,
-        loops.passes,
-        worktree=settings.source.worktree,
+        passes,
         interval=settings.store.reconcile,
         draw=random.random,
     )
 
 
-def _door(parts: Parts, fanout: Fanout, loops: Loops, daemon: Daemon) -> Door:
+def _door(parts: Parts, fanout: Fanout, loops: Loops) -> Door:
     return Door(
         _status(parts, fanout, loops),
         parts.source,
@@ -94,7 +98,6 @@ def _door(parts: Parts, fanout: Fanout, loops: Loops, daemon: Daemon) -> Door:
         fanout.dispatcher,
         fanout.streams,
         fanout.backlog,
-        wake=daemon.wake,
         late=loops.service.late,
         worktree=parts.settings.source.worktree,
         now=time.time,

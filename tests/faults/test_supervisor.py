@@ -25,7 +25,7 @@ def broken() -> float:
 async def started(parts: Parts, *, interval: float = 600.0) -> AsyncIterator[asyncio.Task[None]]:
     """Run a daemon that breaks as soon as anything makes it wait for a random time."""
     async with open_daemon(parts) as made:
-        made._draw = broken
+        made._draw = made._own._draw = broken
         made._interval = interval
         yield asyncio.create_task(made.run())
 
