@@ -30,7 +30,7 @@ def test_killed_before_the_journal_has_it_what_changed_is_told_after_the_restart
         with teller.without_journal():
             commit = teller.commit()
             daemon.wait_for_output("the journal cannot be used")
-            assert teller.scene.live.applied() == commit, "git goes on"
+            daemon.wait_for(lambda: teller.scene.live.applied() == commit, "git does not go on")
             daemon.kill()
     assert len(there.tries) == 1
     teller.restart(there)
