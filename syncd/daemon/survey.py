@@ -13,7 +13,8 @@ from syncd.core.keys import RESERVED
 from syncd.core.live import Entry
 from syncd.core.mark import mark_of
 from syncd.core.mirror import Mirror
-from syncd.core.plan import Plan, Situation, make_plan
+from syncd.core.plan import Plan
+from syncd.core.planning import Situation, make_plan
 from syncd.core.problems import TreeError
 from syncd.core.record import Applied, Record, commits_to_follow, decode
 from syncd.daemon.state import State

@@ -9,7 +9,8 @@ from syncd.core.digest import add, value_hash
 from syncd.core.history import Relation
 from syncd.core.live import Entry
 from syncd.core.mark import LOCK_FLAGS, mark_of
-from syncd.core.plan import Plan, Situation, make_plan
+from syncd.core.plan import Plan
+from syncd.core.planning import Situation, make_plan
 from syncd.core.record import FORMAT, Applied, Record
 
 SOURCE = "config"

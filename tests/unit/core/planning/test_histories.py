@@ -17,7 +17,8 @@ from syncd.core.change import Change, Operation
 from syncd.core.desired import Commit
 from syncd.core.history import Relation, gravest
 from syncd.core.live import Entry
-from syncd.core.plan import Plan, Situation, make_plan
+from syncd.core.plan import Plan
+from syncd.core.planning import Situation, make_plan
 from syncd.core.record import FORMAT, Applying, Record, applied_of, commits_to_follow, decode, encode
 from syncd.core.transaction import Batch, Fence, batches, in_one, record_batch
 from tests.support.planning import OURS, PREFIX, SOURCE, THEIRS, desired, tree

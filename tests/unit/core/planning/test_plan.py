@@ -11,7 +11,8 @@ from syncd.core.change import Operation
 from syncd.core.desired import Commit, DesiredKey
 from syncd.core.history import Relation
 from syncd.core.live import Entry
-from syncd.core.plan import MAX_GRANTED, Plan, Situation, make_plan
+from syncd.core.plan import MAX_GRANTED, Plan
+from syncd.core.planning import Situation, make_plan
 from syncd.core.record import Applying, applied_of
 from tests.support.planning import OURS, THEIRS, based, desired, have, plan, record, tree, want, written
 
