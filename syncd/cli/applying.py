@@ -23,7 +23,8 @@ from syncd.core.plan import Plan
 from syncd.core.saved import PlanMoved, SavedPlan
 from syncd.core.timing import backoff
 from syncd.daemon.lease import Lease
-from syncd.daemon.reconciler import Check, Outcome
+from syncd.daemon.outcome import Outcome
+from syncd.daemon.reconciler import Check
 from syncd.settings import Settings
 from syncd.wiring.parts import Parts, open_parts
 

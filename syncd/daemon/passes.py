@@ -9,7 +9,7 @@ from syncd.core.desired import Commit
 from syncd.core.errors import Conflict, Kind, SyncdError
 from syncd.core.problems import TreeError
 from syncd.core.record import Applied
-from syncd.daemon.reconciler import Outcome
+from syncd.daemon.outcome import Outcome
 
 FINE: Final = ("applied", "unchanged")
 

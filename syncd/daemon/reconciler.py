@@ -4,15 +4,14 @@ The daemon calls it again and again, ``syncd apply`` until it is done.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
 from syncd.core import control as control_text
 from syncd.core import digest
-from syncd.core.change import Change
 from syncd.core.control import Control
 from syncd.core.drift import reported
+from syncd.core.epochs import Epochs
 from syncd.core.errors import GitError
 from syncd.core.history import Relation
 from syncd.core.plan import Plan
@@ -21,6 +20,7 @@ from syncd.core.record import Applied, Record, decode
 from syncd.daemon.applier import Applier, Progress
 from syncd.daemon.healer import Healer
 from syncd.daemon.lease import Lease
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.state import State
 from syncd.daemon.survey import Held, Survey
 from syncd.git.source import Revision, Source
@@ -33,26 +33,6 @@ FORWARD = (Relation.SAME, Relation.DESCENDANT)
 
 Check = Callable[[Plan], None]
 """Looks at each plan right before it is applied, and raises where it may not be."""
-
-Result = Literal["applied", "unchanged", "refused", "paused", "standby"]
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How a pass ended; ``holder`` names who leads when this node stands by.
-
-    ``begun``: the plan is not the tip's, but that of a commit that must be finished first. ``healed``: what was applied
-    were heals of a revision that stood already. ``drift`` is what the tree wants reported and left, as the changes
-    that would heal it; ``looked`` are the keys that were looked at, None: all.
-    """
-
-    result: Result
-    plan: Plan | None = None
-    revision: Revision | None = None
-    holder: str = ""
-    healed: bool = False
-    drift: tuple[Change, ...] = ()
-    looked: frozenset[str] | None = None
-    begun: bool = False
 
 
 class Reconciler:
@@ -86,8 +66,7 @@ class Reconciler:
         self._outdated = False
         self._spared: set[str] = set()
         self._only_watched = False
-        self._newest = ("", 0)
-        self._left: set[str] = set()  # epochs that are over: one that comes back was brought by a snapshot
+        self._epochs = Epochs()
         self._seen: Held | None = None
         self.held: Held | None = None
 
@@ -106,7 +85,7 @@ class Reconciler:
 
     def expect(self, epoch: str, index: int) -> None:
         """Learn where the record stood when this node last looked: lower now, the store has gone back in time."""
-        self._newest = (epoch, index)
+        self._epochs.expect(epoch, index)
 
     async def reconcile(
         self, tip: Revision, control: Control, progress: Progress | None = None, check: Check | None = None
@@ -175,7 +154,7 @@ class Reconciler:
         entry = await self._store.own("revision")
         record = decode(entry.value) if entry else None
         index = entry.index if entry else 0
-        back = record is not None and (record.epoch in self._left or (record.epoch, index) < self._newest_of(record))
+        back = record is not None and self._epochs.is_back(record.epoch, index)
         if self._in_doubt or back or (record is not None and record.applying is not None):
             await self._survey.demand_rights()
             await self._applier.move(record, index, self.lineage(), renewed=back)
@@ -185,19 +164,12 @@ class Reconciler:
             await self._applier.move(held.record, held.index, self.lineage(), renewed=True)
             held = await self._survey.hold(tip.tree.desired.keys)
         self._seen = held
-        self._note_newest(held)
+        self._note(held)
         return held
 
-    def _newest_of(self, record: Record) -> tuple[str, int]:
-        """Return where the record was last seen in its epoch."""
-        return self._newest if self._newest[0] == record.epoch else (record.epoch, 0)
-
-    def _note_newest(self, held: Held) -> None:
-        if held.record is None:
-            return
-        if self._newest[0] not in ("", held.record.epoch):
-            self._left.add(self._newest[0])
-        self._newest = (held.record.epoch, held.index)
+    def _note(self, held: Held) -> None:
+        if held.record is not None:
+            self._epochs.note(held.record.epoch, held.index)
 
     async def _orders(self) -> Control:
         entry = await self._store.own("control")
@@ -265,7 +237,7 @@ class Reconciler:
         self.held, self._in_doubt = None, True
         await self._applier.apply(plan, held, approval=approval, lineage=self.lineage(), progress=progress)
         self.held, self._in_doubt = held, False
-        self._note_newest(held)
+        self._note(held)
         held.settled = _settled(plan, revision)
         self._remember(held, revision, before)
 

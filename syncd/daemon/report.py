@@ -11,7 +11,7 @@ from syncd.core.errors import Conflict, Kind, StateError, SyncdError
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
 from syncd.core.text import some
-from syncd.daemon.reconciler import Outcome
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.standing import standing
 from syncd.log import get_logger
 

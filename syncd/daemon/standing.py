@@ -4,7 +4,7 @@ from syncd.core.errors import Conflict, Kind, StoreError, SyncdError
 from syncd.core.plan import Plan
 from syncd.core.problems import TreeError
 from syncd.core.text import count
-from syncd.daemon.reconciler import Outcome
+from syncd.daemon.outcome import Outcome
 
 
 def standing(outcome: Outcome | None, failure: SyncdError | None, *troubles: SyncdError | None) -> str:

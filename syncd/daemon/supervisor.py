@@ -13,9 +13,10 @@ from syncd.daemon.discovery import Discovery
 from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.own_keys import OwnKeys
 from syncd.daemon.passes import Passes
-from syncd.daemon.reconciler import Outcome, Reconciler
+from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
 from syncd.daemon.schedule import Nightly
 from syncd.daemon.service import Service

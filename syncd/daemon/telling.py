@@ -3,9 +3,10 @@
 from syncd.core.errors import StateError
 from syncd.daemon.dispatcher import Dispatcher
 from syncd.daemon.lease import Lease
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.own_keys import OwnKeys
 from syncd.daemon.publisher import Publisher
-from syncd.daemon.reconciler import Outcome, Reconciler
+from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.survey import Held
 
 

@@ -8,7 +8,8 @@ from structlog.typing import EventDict
 from syncd.core.control import Approval, Control
 from syncd.core.errors import Kind, SyncdError
 from syncd.core.record import Applied, Record, encode
-from syncd.daemon.reconciler import Outcome, Reconciler
+from syncd.daemon.outcome import Outcome
+from syncd.daemon.reconciler import Reconciler
 from syncd.wiring.parts import Parts
 from tests.support.node import apply_once
 from tests.support.proxy import Proxy, proxy_to, request_to, reset

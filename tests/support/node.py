@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from syncd.core.control import Control
-from syncd.daemon.reconciler import Outcome
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.survey import Survey
 from syncd.settings import Settings, load
 from syncd.store.store import Store

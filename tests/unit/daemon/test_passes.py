@@ -5,8 +5,8 @@ import asyncio
 from syncd.core.desired import Commit
 from syncd.core.errors import Conflict, GitBusy, StateError
 from syncd.core.problems import Problem, TreeError
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.passes import Passes
-from syncd.daemon.reconciler import Outcome
 from tests.support.planning import applied
 
 ONE, TWO = Commit("1" * 40), Commit("2" * 40)

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from syncd.core.control import Approval, Control, Pause
 from syncd.core.errors import Conflict, Denied, Unreachable
 from syncd.core.problems import Problem, TreeError
-from syncd.daemon.reconciler import Outcome
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.report import Report, shown_value
 from tests.support.planning import based, have, plan, record, tree
 

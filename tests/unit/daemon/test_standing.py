@@ -4,7 +4,7 @@ import pytest
 
 from syncd.core.errors import Conflict, Denied, GitError, NoLeader, SyncdError, Unreachable
 from syncd.core.problems import Problem, TreeError
-from syncd.daemon.reconciler import Outcome
+from syncd.daemon.outcome import Outcome
 from syncd.daemon.standing import standing
 from tests.support.planning import based, have, plan, record, tree
 
