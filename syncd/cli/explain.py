@@ -11,6 +11,7 @@ from typing import Final, TextIO
 import click
 import msgspec
 
+from syncd.cli.names import complete_key
 from syncd.cli.options import SOURCE, STORE, at_option, output_option, with_settings
 from syncd.cli.output import json_value, paint, print_json, shown_value
 from syncd.cli.plan import Drawn, draw_up
@@ -75,7 +76,7 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 @click.command
-@click.argument("key")
+@click.argument("key", shell_complete=complete_key)
 @with_settings(*SOURCE, "source.worktree", *STORE, "state_directory")
 @at_option
 @output_option("table", "json")

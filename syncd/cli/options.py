@@ -1,7 +1,7 @@
 """Options that several commands share; those that are settings are made from the settings themselves."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -34,11 +34,9 @@ def with_settings(*names: str) -> Callable[[Callable[Concatenate[Settings, P], R
     def decorate(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
         @wraps(command)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            meta = click.get_current_context().meta
-            flags = dict(meta.get(_FLAGS, {}))
-            config = flags.pop("config", None)
-            meta[_READ] = partial(load, flags, os.environ, Path.cwd(), config=config)
-            settings = meta[_READ]()
+            context = click.get_current_context()
+            context.meta[_READ] = partial(settings_of, context, os.environ, Path.cwd())
+            settings: Settings = context.meta[_READ]()
             quiet = settings.log.level == "info" and "log.level" not in names
             log.configure(settings.log.format, "warning" if quiet else settings.log.level)
             return command(settings, *args, **kwargs)
@@ -50,6 +48,13 @@ def with_settings(*names: str) -> Callable[[Callable[Concatenate[Settings, P], R
         return decorated
 
     return decorate
+
+
+def settings_of(context: click.Context, environment: Mapping[str, str], directory: Path) -> Settings:
+    """Read the settings with the flags of a command line."""
+    flags = dict(context.meta.get(_FLAGS, {}))
+    config = flags.pop("config", None)
+    return load(flags, environment, directory, config=config)
 
 
 def reader() -> Callable[[], Settings]:

@@ -10,6 +10,7 @@ import msgspec
 
 from syncd.cli.ago import span
 from syncd.cli.daemon_client import Daemon, connect
+from syncd.cli.names import complete_subscriber
 from syncd.cli.options import DAEMON, output_option, with_settings
 from syncd.cli.output import print_json, print_table
 from syncd.cli.running import run
@@ -48,7 +49,7 @@ def list_(settings: Settings, output: str) -> None:
 
 
 @subscribers.command
-@click.argument("name")
+@click.argument("name", shell_complete=complete_subscriber)
 @with_settings(*DAEMON)
 @output_option("table", "json")
 def test(settings: Settings, name: str, output: str) -> int:
@@ -62,7 +63,7 @@ def test(settings: Settings, name: str, output: str) -> int:
 
 
 @subscribers.command
-@click.argument("name")
+@click.argument("name", shell_complete=complete_subscriber)
 @with_settings(*DAEMON)
 @click.option("--most", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
 @output_option("table", "json")
@@ -78,7 +79,7 @@ def deliveries(settings: Settings, name: str, most: int, output: str) -> None:
 
 
 @subscribers.command
-@click.argument("name")
+@click.argument("name", shell_complete=complete_subscriber)
 @with_settings(*DAEMON)
 @click.option("--since", metavar="TIME", help="What happened since: 2h ago, or an ISO time (local without a zone).")
 @click.option("--event", metavar="ID", help="What happened from that event, or that delivery, on.")

@@ -3,12 +3,14 @@
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from syncd import __version__
 from syncd.cli import entry
 from syncd.cli.lazy import LazyCommand
+from tests.support.repository import SEED, Repository
 from tests.unit.cli.conftest import Syncd
 
 Process = Callable[..., subprocess.CompletedProcess[str]]
@@ -159,3 +161,25 @@ def test_completion_prints_the_shells_script(syncd: Syncd, shell: str) -> None:
 def test_completion_completes(process: Process, words: str, position: str, found: str) -> None:
     ended = process(_SYNCD_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=position)
     assert ended.stdout == f"plain,{found}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "found"),
+    [
+        ("syncd explain bra", "2", ["brain/model", "brain/temperature"]),
+        ("syncd explain --prefix p p/tts", "4", ["p/tts/voice"]),
+        ("syncd explain config/mordomo/tts", "2", ["config/mordomo/tts/voice"]),
+        ("syncd explain nothing", "2", []),
+        ("syncd explain --path nowhere bra", "4", []),
+        ("syncd subscribers replay b", "3", ["brain"]),
+        ("syncd subscribers test --config absent.toml b", "5", []),
+    ],
+)
+def test_keys_and_subscribers_complete(
+    process: Process, repository: Repository, words: str, position: str, found: list[str]
+) -> None:
+    repository.commit(SEED)
+    Path("syncd.toml").write_text('[[subscriber]]\nname = "brain"\ncommand = ["true"]\n')
+    ended = process(_SYNCD_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=position)
+    assert ended.stdout.split() == [f"plain,{name}" for name in found]
+    assert ended.stderr == ""

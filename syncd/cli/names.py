@@ -1,0 +1,40 @@
+"""Completing names that only the settings or the tree know: keys and subscribers."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from syncd.cli.options import settings_of
+from syncd.cli.reading import read
+from syncd.cli.running import run
+from syncd.core import keys
+from syncd.core.errors import SyncdError
+from syncd.core.problems import TreeError
+
+_MOST: Final = 500
+"""A shell shows no more at once."""
+
+
+def complete_key(context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    """Offer the tree's keys, relative as long as nobody begins with the prefix; nothing where it cannot be read."""
+    try:
+        settings = settings_of(context, os.environ, Path.cwd())
+        found = run(read(settings, None)).tree.desired.keys
+    except (SyncdError, TreeError, OSError):
+        return []
+    prefix = settings.store.prefix
+    front = keys.own_prefix(prefix) if start and keys.own_prefix(prefix).startswith(start[: len(prefix) + 1]) else ""
+    names = sorted(name for key in found if (name := front + key).startswith(start))
+    return [CompletionItem(name) for name in names[:_MOST]]
+
+
+def complete_subscriber(context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    """Offer the subscribers of the settings."""
+    try:
+        found = settings_of(context, os.environ, Path.cwd()).subscribers
+    except (SyncdError, OSError):
+        return []
+    return [CompletionItem(each.name) for each in found if each.name.startswith(start)]
