@@ -153,9 +153,9 @@ class Publisher:
         event = self._event(kind, record, index, changes, len(found))
         rows = [(each.change.key, value_hash(each.entry.value), each.secret) for each in found if each.entry]
         gone = [each.change.key for each in found if each.entry is None]
-        told = await self._journal.publish(
-            event, self._head(record, event.index, held.index), rows, gone, now=self._now()
-        )
+        head, known = self._head(record, event.index, held.index), self.view.entries.keys() - self.view.secrets
+        hide = {each.change.key for each in found if each.secret} & known
+        told = await self._journal.publish(event, head, rows, gone, now=self._now(), hide=hide)
         self._take(found)
         self._show(record, held.index)
         if told is not None:
@@ -177,7 +177,7 @@ class Publisher:
         view.turns += 1
         rows = [(key, value_hash(entry.value), key in view.secrets) for key, entry in turned]
         head = self._head(record, self._journal.head.index, held.index)
-        await self._journal.publish(None, head, rows, now=self._now())
+        await self._journal.publish(None, head, rows, now=self._now(), hide={key for key, _, secret in rows if secret})
 
     def _take(self, found: Iterable[Difference]) -> None:
         view = self.view

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -81,14 +82,18 @@ class Journal:
         *,
         now: float,
         everything: bool = False,
+        hide: AbstractSet[str] = frozenset(),
     ) -> Event | None:
         """Write an event, the keys that it changed and the head in one transaction; return it with its number.
 
         Without an event only the keys are noted, each with its value's hash and whether it is secret; the iterable is
-        read in another thread. ``everything``: there are no other keys.
+        read in another thread. ``everything``: there are no other keys. ``hide`` names keys that have just become
+        secret: earlier events lose their values.
         """
 
         def write(connection: sqlite3.Connection) -> Head:
+            if hide:
+                tables.hide(connection, hide)
             tables.write_published(connection, keys, gone, everything=everything)
             return tables.write_event(connection, event, head)
 

@@ -2,13 +2,15 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
 
 from syncd.core.delivery import Retry
 from syncd.core.documents import UNREADABLE
-from syncd.core.event import Event
+from syncd.core.event import Event, hidden
 
 MOST_EVENTS: Final = 10_000
 MOST_BYTES: Final = 64 << 20
@@ -140,6 +142,18 @@ def write_published(
         connection.execute("DELETE FROM published")
     connection.executemany("DELETE FROM published WHERE key = ?", [(key,) for key in gone])
     connection.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?)", keys)
+
+
+def hide(connection: sqlite3.Connection, names: AbstractSet[str]) -> None:
+    """Take the values of what became secret out of the events that told them."""
+    connection.execute("PRAGMA secure_delete = ON")  # else they stand in the file until their pages are used again
+    for seq, body in connection.execute("SELECT seq, body FROM event").fetchall():
+        with suppress(*UNREADABLE):  # a damaged one is never told
+            event = _EVENT.decode(body)
+            if (without := hidden(event, names)) is event:
+                continue
+            connection.execute("UPDATE event SET body = ? WHERE seq = ?", (msgspec.json.encode(without), seq))
+    connection.execute("PRAGMA secure_delete = OFF")
 
 
 def write_standings(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:

@@ -358,6 +358,9 @@ async def test_a_key_that_becomes_a_secret_without_a_new_value_is_hidden_from_th
     assert await scene.publish() == []
     assert scene.view.secrets == {"api/token"}
     assert (await scene.journal.published())["api/token"].secret
+    kept = await scene.journal.events(event.seq - 1, event.seq)
+    assert kept is not None
+    assert kept[0].changes[0].new is None, "nor does it stay in the journal"
     scene.tree("c4", api="token: hunter2\n")
     scene.apply("c4")
     await scene.publish()

@@ -70,6 +70,20 @@ async def test_an_event_the_keys_and_the_head_stand_in_one_transaction(journal: 
         await again.close()
 
 
+# promise 12
+async def test_what_becomes_a_secret_is_taken_out_of_what_was_told(journal: Journal, tmp_path: Path) -> None:
+    await publish(journal, 1, value=b"hunter2" * 9)
+    await journal._writer.run(lambda c: c.execute("INSERT INTO event (id, time, body) VALUES ('x', 0, 'damaged')"))
+    head = Head(2, "x", "e", 2, "c", journal=journal.head.journal)
+    await journal.publish(None, head, [("a", b"h", True)], now=0.0, hide={"a"})
+    kept = await journal.events(0, 1)
+    assert kept is not None
+    assert (kept[0].changes[0].new, kept[0].changes[0].secret) == (None, True)
+    await journal.close()
+    sqlite3.connect(tmp_path / "journal.db").execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert b"hunter2" not in (tmp_path / "journal.db").read_bytes()
+
+
 async def test_everything_replaces_what_was_published(journal: Journal) -> None:
     await publish(journal, 1)
     await journal.publish(None, journal.head, [("z", b"h", False)], now=0.0, everything=True)
