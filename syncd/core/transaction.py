@@ -4,7 +4,7 @@ Borrowed limits: 64 operations (Consul up to 1.13) and 524,288 bytes of JSON bod
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -86,30 +86,26 @@ def flags_of(change: Change, mark: int) -> int:
     return 0 if change.operation is Operation.RELEASE else mark
 
 
-class _Cas(msgspec.Struct, gc=False):
+class _Cas(msgspec.Struct, gc=False, omit_defaults=True, tag_field="Verb", tag="cas"):
     Key: str
     Value: bytes
-    Flags: int
-    Index: int
-    Verb: Literal["cas"] = "cas"
+    Flags: int = 0
+    Index: int = 0  # the key must not exist: so in all of a full load, and what is not said the server need not read
 
 
-class _DeleteCas(msgspec.Struct, gc=False):
+class _DeleteCas(msgspec.Struct, gc=False, tag_field="Verb", tag="delete-cas"):
     Key: str
     Index: int
-    Verb: Literal["delete-cas"] = "delete-cas"
 
 
-class _CheckSession(msgspec.Struct, gc=False):
+class _CheckSession(msgspec.Struct, gc=False, tag_field="Verb", tag="check-session"):
     Key: str
     Session: str
-    Verb: Literal["check-session"] = "check-session"
 
 
-class _CheckIndex(msgspec.Struct, gc=False):
+class _CheckIndex(msgspec.Struct, gc=False, tag_field="Verb", tag="check-index"):
     Key: str
     Index: int
-    Verb: Literal["check-index"] = "check-index"
 
 
 class _Operation(msgspec.Struct, gc=False):
