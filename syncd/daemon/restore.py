@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import date
+from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from syncd.core.errors import Conflict, RecordError, SnapshotError, StoreError
 from syncd.core.snapshots.census import Contents
 from syncd.core.snapshots.guarding import is_empty, losses, unreadable
 from syncd.core.snapshots.records import Entry
+from syncd.core.snapshots.schedule import local_date
 from syncd.daemon import orders
 from syncd.daemon.lease import Lease
 from syncd.snapshots import reading
@@ -61,13 +62,16 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Restore:
-    """Puts snapshots back into one store. ``draw_id`` gives a new random id."""
+    """Puts snapshots back into one store. ``zone`` is where their dates count, ``draw_id`` gives a new random id."""
 
-    def __init__(self, store: Store, folder: Folder, lease: Lease, *, prefix: str, draw_id: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, folder: Folder, lease: Lease, *, prefix: str, zone: tzinfo, draw_id: Callable[[], str]
+    ) -> None:
         self._store = store
         self._folder = folder
         self._lease = lease
         self._prefix = prefix
+        self._zone = zone
         self._draw_id = draw_id
 
     async def look(self, progress: Progress) -> Seen:
@@ -201,7 +205,7 @@ class Restore:
                 pieces,
                 prefix=self._prefix,
                 taken=int(now),
-                day=date(*time.localtime(now)[:3]),
+                day=local_date(now, self._zone),
                 progress=progress,
             )
 

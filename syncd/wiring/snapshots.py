@@ -69,7 +69,8 @@ async def open_restore(settings: Settings, environment: Mapping[str, str]) -> As
         holder = Holder(f"a restore on {this_process()}", int(time.time()))
         ttl = settings.store.lease_ttl
         lease = Lease(store, None, value=msgspec.json.encode(holder), ttl=ttl, clock=boot_time)
-        yield Restore(store, Folder(settings.snapshots.directory), lease, prefix=settings.store.prefix, draw_id=draw_id)
+        folder, zone = Folder(settings.snapshots.directory), _zone_of(settings)
+        yield Restore(store, folder, lease, prefix=settings.store.prefix, zone=zone, draw_id=draw_id)
 
 
 def _zone_of(settings: Settings) -> tzinfo:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -35,7 +36,9 @@ class Scene:
         self.proxy = proxy
         self.folder = Folder(folder)
         lease = Lease(store, None, value=b'{"holder":"restore","since":1}', ttl=10, clock=boot_time)
-        self.made = Restore(store, self.folder, lease, prefix="app", draw_id=lambda: "drawn")
+        self.made = Restore(
+            store, self.folder, lease, prefix="app", zone=ZoneInfo("America/New_York"), draw_id=lambda: "drawn"
+        )
         self.path = folder.with_name("theirs.snap")
 
     async def save(self) -> None:
@@ -81,6 +84,7 @@ async def test_all_goes_well_without_faults(scene: Scene) -> None:
     assert (await scene.value(), done.doubt) == (b"then", "")
     assert await scene.paused()
     assert [entry.value for entry in reading.entries(done.before, "app/a")] == [b"now"]
+    assert done.before.name.startswith("consul-20261125-"), "in the zone of snapshots it is evening"
     lease = await scene.direct.own("lease")
     assert lease is None or not lease.session
 
