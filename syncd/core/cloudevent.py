@@ -14,6 +14,7 @@ TYPES: Final[dict[EventKind, str]] = {
     "revision": "syncd.revision.applied.v1",
     "foreign": "syncd.keys.changed.v1",
     "reset": "syncd.state.reset.v1",
+    "snapshot": "syncd.snapshot.failed.v1",
     "test": "syncd.test.v1",
 }
 MAX_BYTES: Final = 1 << 20
@@ -50,7 +51,6 @@ def _detail(event: Event) -> Detail:
 
 
 def _encode(event: Event, prefix: str, detail: Detail, changes: Iterable[KeyChange]) -> bytes:
-    revision = event.revision
     return msgspec.json.encode(
         {
             "specversion": "1.0",
@@ -60,18 +60,26 @@ def _encode(event: Event, prefix: str, detail: Detail, changes: Iterable[KeyChan
             "subject": prefix,
             "time": datetime.fromtimestamp(event.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "datacontenttype": "application/json",
-            "data": {
-                "prefix": prefix,
-                "epoch": event.epoch,
-                "index": event.index,
-                "revision": msgspec.to_builtins(revision) if revision else None,
-                "count": event.count,
-                "detail": detail,
-                "read": f"/v1/kv/{own_prefix(prefix)}?recurse",
-                "changes": [_change(change) for change in changes],
-            },
+            "data": _keys(event, prefix, detail, changes) if event.about == "keys" else _failures(event, prefix),
         }
     )
+
+
+def _failures(event: Event, prefix: str) -> dict[str, Any]:
+    return {"prefix": prefix, "failures": msgspec.to_builtins(event.failures)}
+
+
+def _keys(event: Event, prefix: str, detail: Detail, changes: Iterable[KeyChange]) -> dict[str, Any]:
+    return {
+        "prefix": prefix,
+        "epoch": event.epoch,
+        "index": event.index,
+        "revision": msgspec.to_builtins(event.revision) if event.revision else None,
+        "count": event.count,
+        "detail": detail,
+        "read": f"/v1/kv/{own_prefix(prefix)}?recurse",
+        "changes": [_change(change) for change in changes],
+    }
 
 
 def _change(change: KeyChange) -> dict[str, Any]:

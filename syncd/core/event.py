@@ -1,4 +1,4 @@
-"""Events: what changed in the store, one for each whole revision or burst of foreign changes."""
+"""Events: what changed in the store, one for each whole revision or burst of foreign changes; and what went wrong."""
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Final, Literal
@@ -6,8 +6,10 @@ from typing import Final, Literal
 import msgspec
 
 from syncd.core.digest import value_hash
+from syncd.core.snapshots.failing import Failure
 
-EventKind = Literal["revision", "foreign", "reset", "test"]
+EventKind = Literal["revision", "foreign", "reset", "snapshot", "test"]
+About = Literal["keys", "snapshots"]
 Operation = Literal["create", "update", "delete"]
 MOST_CHANGES: Final = 10_000
 MOST_BYTES: Final = 4 << 20
@@ -50,7 +52,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """One event. ``seq`` orders events on this node, ``id`` names one anywhere; ``time`` in Unix seconds.
 
     ``count`` is the number of keys that changed; ``changes`` may lack values, or be empty, where that would be too
-    much. A ``reset`` says: forget what you know, this is everything.
+    much. A ``reset`` says: forget what you know, this is everything. A ``snapshot`` has ``failures`` and no keys.
     """
 
     id: str
@@ -62,6 +64,12 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     count: int
     revision: ToldRevision | None = None
     seq: int = 0
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def about(self) -> About:
+        """Name what it tells of: nobody wants both in one."""
+        return "snapshots" if self.kind == "snapshot" else "keys"
 
 
 def shown(value: bytes) -> str:
@@ -70,7 +78,7 @@ def shown(value: bytes) -> str:
 
 
 def fold(events: Sequence[Event]) -> Event:
-    """Make one event of several in a row: each key with its first old and its last new value.
+    """Make one event of several about the same, in a row: each key with its first old and its last new value.
 
     A key that came back to its old value stays in it: a try that failed may have told the value between.
     """
@@ -90,13 +98,14 @@ def fold(events: Sequence[Event]) -> Event:
         revision=revision,
         changes=tuple(changes.values()) if listed else (),
         count=len(changes) if listed else sum(event.count for event in events),
+        failures=tuple([failure for event in events for failure in event.failures]),
     )
 
 
 def limit(event: Event, wanted: Callable[[str], bool]) -> Event | None:
     """Leave only the keys that are wanted; None where none is. What lists no keys concerns everybody."""
     if not event.changes:
-        return event if event.count or event.kind in ("reset", "test") else None
+        return event if event.count or event.kind in ("reset", "snapshot", "test") else None
     changes = tuple([change for change in event.changes if wanted(change.key)])
     if len(changes) == len(event.changes):
         return event

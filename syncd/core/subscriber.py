@@ -5,17 +5,20 @@ from typing import Literal
 
 import msgspec
 
+from syncd.core.event import About
 from syncd.core.mapping.globs import matcher
 
 
 class Filter(msgspec.Struct, frozen=True):
     """The keys that a subscriber cares for: those that begin with a prefix or match a glob; all where none is given.
 
-    ``prefixes`` and ``patterns`` (as in ``.gitignore``) are relative to the store's prefix.
+    ``prefixes`` and ``patterns`` (as in ``.gitignore``) are relative to the store's prefix. Who cares ``about``
+    snapshots is told when one fails, and of no keys.
     """
 
     prefixes: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    about: About = "keys"
 
     @property
     def everything(self) -> bool:
@@ -90,5 +93,8 @@ class Subscriber(msgspec.Struct, frozen=True):
 
     @property
     def scope(self) -> Scope:
-        """Tell who delivers: a webhook is told by the node that leads, commands and files belong to each machine."""
-        return "leader" if isinstance(self.target, Webhook) else "node"
+        """Tell who delivers: a webhook is told by the node that leads, commands and files belong to each machine.
+
+        A snapshot that failed is told by the node that failed: nobody may lead then.
+        """
+        return "leader" if isinstance(self.target, Webhook) and self.filter.about == "keys" else "node"

@@ -8,7 +8,7 @@ from typing import Final
 
 from syncd.core.delivery import DeliveryEvent, DeliveryState
 from syncd.core.errors import NotFound, StateError
-from syncd.core.event import Event, limit
+from syncd.core.event import Event
 from syncd.core.subscriber import File, Subscriber
 from syncd.daemon.latency import Latency
 from syncd.daemon.line import Line, Standings, defined
@@ -63,7 +63,7 @@ class Dispatcher:
         for line in self._lines.values():
             audience = line.audience
             if audience not in concerns:
-                concerns[audience] = limit(event, audience.wants) is not None
+                concerns[audience] = audience.limit(event) is not None
             if concerns[audience]:
                 owe(line, event.time)
             elif line.state is DeliveryState.IDLE or _is_level(line, event.seq):

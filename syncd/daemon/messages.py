@@ -36,6 +36,10 @@ class Audience:
         self.wants = filter_.test()
         self.filter = filter_
 
+    def limit(self, event: Event) -> Event | None:
+        """Leave of an event what these care for; None where nothing is."""
+        return limit(event, self.wants) if event.about == self.filter.about else None
+
 
 class Wanted(NamedTuple):
     """What somebody is to be told: everything after an event up to another, None: the full state.
@@ -134,18 +138,20 @@ class Messages:
         return Message(id_, cloudevent.encode(event, self._prefix))
 
     def _make(self, wanted: Wanted, events: list[Event]) -> Message | None:
-        full = wanted.after is None or any(event.kind == "reset" for event in events)
+        about = wanted.audience.filter.about
+        events = [event for event in events if event.about == about]
+        full = about == "keys" and (wanted.after is None or any(event.kind == "reset" for event in events))
         if full:
             event: Event | None = self._full(wanted)
         elif events:
             event = limit(hidden(fold(events), self._view.secrets), wanted.audience.wants)
         else:
-            event = None
+            event = None  # no snapshot that failed is nobody's state
         if event is None:
             return None
         values = wanted.audience.values
         told = event if values is True else without_values(event, values or ())
-        told = msgspec.structs.replace(told, id=_id_of(event.id, wanted, full=full))
+        told = msgspec.structs.replace(told, id=_id_of(event.id, wanted, full=full, several=len(events) > 1))
         return Message(told.id, cloudevent.encode(told, self._prefix), full)
 
     def _full(self, wanted: Wanted) -> Event:
@@ -170,13 +176,13 @@ def event_in(id_: str) -> str:
     return "-".join(id_.split("-")[:_ID_PARTS])
 
 
-def _id_of(event: str, wanted: Wanted, *, full: bool) -> str:
+def _id_of(event: str, wanted: Wanted, *, full: bool, several: bool) -> str:
     """Name a message: a single event's is the event's own, whatever else is told has a mark of what it is made of.
 
     A receiver that leaves out what it has seen must not take two contents for one.
     """
     parts = [event]
-    if full or wanted.after != wanted.upto - 1:
+    if full or several:
         made_of = (None if full else wanted.after, wanted.audience.filter, wanted.audience.values)
         parts += ["full"] if full else []
         parts.append(sha256(msgspec.json.encode(made_of)).hexdigest()[:8])

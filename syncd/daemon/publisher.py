@@ -56,6 +56,10 @@ class Publisher:
         ``unsettled`` are keys that were touched and may be healed at once: they wait for the next call. Raises
         StateError where the journal cannot be written; what was to be told is told by a later call.
         """
+        async with self._journal.publishing:
+            await self._publish(held, unsettled)
+
+    async def _publish(self, held: Held, unsettled: frozenset[str]) -> None:
         owes, record = self.owes(held), held.record
         if record is None or record.applied is None or record.applying is not None:
             return
@@ -190,10 +194,9 @@ class Publisher:
             (view.secrets.add if each.secret else view.secrets.discard)(key)
 
     def _event(self, kind: EventKind, record: Record, index: int, changes: tuple[KeyChange, ...], count: int) -> Event:
-        """Make an event whose id no other has: in a journal events are numbered, and each journal has a name."""
         head = self._journal.head
         index = index if head.epoch != record.epoch else max(index, head.index)
-        id_ = f"{record.epoch}-{index}-{head.journal}-{head.seq + 1}"
+        id_ = head.next_id(record.epoch, index)
         revision = told(record.applied) if record.applied and kind != "foreign" else None
         return Event(id_, kind, record.epoch, index, self._now(), changes, count, revision)
 

@@ -75,7 +75,7 @@ class Snapshots:
         with self._folder.locked():
             if await asyncio.to_thread(newest, self._folder, lambda manifest: due.is_met_by(manifest, now)):
                 return None
-            await turn.stake(due.day)
+            await turn.stake(due)
             return await self._take(now, due.day, lambda _: None, turn)
 
     async def _take(self, now: float, day: date, progress: Progress, turn: Turn | None) -> Outcome:
@@ -99,10 +99,11 @@ class Snapshots:
         variables = dict(passed(self._environment))
         path = str(taken.path.resolve())
         ended = await run([*self._after, path], stdin=b"", environment=variables, limit=AFTER_SECONDS)
+        if ended.output:  # to the log and nowhere else: what a program prints may be anything
+            log.log("warning" if ended.fault else "debug", "snapshots.after printed", output=ended.output)
         if ended.fault:
-            printed = f": {ended.output.strip()}" if ended.output.strip() else ""
             raise SnapshotError(
-                f"the snapshot is good, but {self._after[0]} failed after it: {ended.fault}{printed}",
+                f"the snapshot is good, but {self._after[0]} failed after it: {ended.fault}",
                 where=path,
                 hint="see to snapshots.after; until it succeeds, no old snapshot is removed",
             )

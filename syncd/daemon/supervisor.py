@@ -1,7 +1,7 @@
 """The daemon: its loops, and how it starts, tries again and stops."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -9,8 +9,10 @@ from syncd.core.errors import Kind, SyncdError
 from syncd.core.keys import RESERVED
 from syncd.core.record import Applied
 from syncd.core.timing import BACKOFF_LIMIT, backoff
+from syncd.daemon import rota
 from syncd.daemon.discovery import Discovery
 from syncd.daemon.dispatcher import Dispatcher
+from syncd.daemon.duty import Duty
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
 from syncd.daemon.outcome import Outcome
@@ -18,7 +20,6 @@ from syncd.daemon.own_keys import OwnKeys
 from syncd.daemon.passes import Passes
 from syncd.daemon.reconciler import Reconciler
 from syncd.daemon.report import Report
-from syncd.daemon.schedule import Nightly
 from syncd.daemon.service import Service
 from syncd.daemon.telling import Telling
 from syncd.daemon.tip import Tip
@@ -53,7 +54,7 @@ class Daemon:
         telling: Telling,
         dispatcher: Dispatcher,
         discovery: Discovery | None,
-        nightly: Nightly | None,
+        duties: Sequence[Duty],
         lease: Lease,
         report: Report,
         service: Service,
@@ -69,7 +70,7 @@ class Daemon:
         self._telling = telling
         self._dispatcher = dispatcher
         self._discovery = discovery
-        self._nightly = nightly
+        self._duties = duties
         self._lease = lease
         self._interval = interval
         self._draw = draw
@@ -91,10 +92,10 @@ class Daemon:
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         discovering = (self._discovery.run(self._service.pulse("catalog")),) if self._discovery else ()
-        saving = (self._save(self._nightly),) if self._nightly else ()
+        scheduled = (self._keep(self._duties),) if self._duties else ()
         return [
             *discovering,
-            *saving,
+            *scheduled,
             self._tip.follow(self._service.pulse("git"), self._passes.want),
             self._lease.keep(self._lead_lost, self._service.pulse("lease")),
             self._read_anew(),
@@ -183,10 +184,10 @@ class Daemon:
         self._tick()
         return await self._reconciler.reconcile(revision, orders, self._tick)
 
-    async def _save(self, nightly: Nightly) -> None:
+    async def _keep(self, duties: Sequence[Duty]) -> None:
         """Take snapshots from the first pass on: then it is known who leads, and what it applied is in them."""
         await self._passes.over()
-        await nightly.run(self._service.pulse("snapshot"))
+        await rota.keep(duties, self._service.pulse("snapshot"))
 
     async def _read_anew(self) -> None:
         while True:

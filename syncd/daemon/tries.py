@@ -18,7 +18,7 @@ from syncd.fanout.tables import Delivery
 class Tries:
     """Makes one try at a time for each subscriber.
 
-    ``now`` gives Unix seconds, ``draw`` random numbers in [0, 1). ``ready``: the view is whole; ``leading``: this node
+    ``now`` gives Unix seconds, ``draw`` random numbers in [0, 1). ``ready``: the view is whole, so keys may be told; ``leading``: this node
     tells also those that only one may tell. ``wake`` is set where the time of a next try has to be looked at.
     """
 
@@ -52,9 +52,11 @@ class Tries:
 
     def start(self, line: Line) -> None:
         """Begin a try, where one is owed and nothing stands against it."""
-        if line.state is not DeliveryState.OWED or line.busy or not self.ready or line.dropped:
+        if line.state is not DeliveryState.OWED or line.busy or line.dropped:
             return
         if line.led and not self.leading:
+            return
+        if not self.ready and line.audience.filter.about == "keys":
             return
         standing = line.standing
         wanted = self._messages.wanted(line.audience, standing.told, standing.replay)

@@ -32,8 +32,9 @@ _GATHER_SECONDS: Final = 0.05
 class Journal:
     """Made by ``open`` inside a running loop; ``close`` it.
 
-    ``head`` is what was published last, ``standings`` how far each subscriber was told; whoever changes a standing
-    calls ``acknowledge``. Methods raise StateError where the disk does not take or give something.
+    ``head`` is what was published last; whoever publishes holds ``publishing`` from reading it on. ``standings`` says
+    how far each subscriber was told; whoever changes a standing calls ``acknowledge``. Methods raise StateError where
+    the disk does not take or give something.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, head: Head, standings: dict[str, Standing]) -> None:
@@ -46,6 +47,7 @@ class Journal:
         self._flushing: asyncio.Task[None] | None = None
         self._writes = _PRUNE_WRITES  # whatever an earlier process left
         self._pruned_at = 0.0
+        self.publishing = asyncio.Lock()
         self.head = head
         self.standings = standings
 

@@ -58,7 +58,7 @@ class Head(msgspec.Struct, frozen=True):
 
     ``seq`` is 0 before the first event; ``epoch`` is "" before anything was published. ``record`` is where the control
     record stood then. ``journal`` is in every id: another node cuts the same changes into other events, and a receiver
-    that leaves out what it has seen must not take one for the other.
+    that leaves out what it has seen must not take one for the other. ``failures`` notes which were told.
     """
 
     seq: int = 0
@@ -68,6 +68,11 @@ class Head(msgspec.Struct, frozen=True):
     applied: str = ""
     record: int = 0
     journal: str = ""
+    failures: str = ""
+
+    def next_id(self, epoch: str, index: int) -> str:
+        """Name the next event as no other is: in a journal events are numbered, and each journal has a name."""
+        return f"{epoch}-{index}-{self.journal}-{self.seq + 1}"
 
 
 class Standing(msgspec.Struct):

@@ -11,7 +11,7 @@ from syncd.core.text import did_you_mean
 from syncd.core.url import parse_url
 from syncd.settings.setting import Setting
 from syncd.settings.toml import TomlFile
-from syncd.settings.values import BadValue, Duration, Program, Switch, Text, Texts
+from syncd.settings.values import BadValue, Choice, Duration, Program, Switch, Text, Texts
 from syncd.settings.values import File as FilePath
 
 SECTION: Final = "subscriber"
@@ -40,6 +40,12 @@ FIELDS: Final[Mapping[str, Setting]] = {
         says="The program that gets the event on its standard input; with `file`, after the file has changed.",
         why="No shell: nothing in a value can become a command.",
         otherwise="no command",
+    ),
+    "about": Setting(
+        type=Choice(("keys", "snapshots")),
+        says="What it is told of: keys that change, or [snapshots and drills that fail](snapshots.md#who-is-told).",
+        why="Who works keys has no use for the other, and the other way round.",
+        default="keys",
     ),
     "prefix": Setting(
         type=Texts("prefixes"), says="Tell only of keys that begin so.", why="A service cares for its own.", default=[]
@@ -99,7 +105,8 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
     "file": frozenset(("file", "template", "mode", "owner", "command", "timeout", "signal", "pid_file")),
     "command": frozenset(("command", "timeout")),
 }
-_COMMON: Final = frozenset(("name", "prefix", "match", "values"))
+_COMMON: Final = frozenset(("name", "about", "prefix", "match", "values"))
+_OF_KEYS: Final = frozenset(("prefix", "match", "values"))
 
 
 def read_subscribers(file: TomlFile) -> tuple[tuple[Subscriber, ...], tuple[str, ...]]:
@@ -143,7 +150,7 @@ class _Reader:
         return Subscriber(
             name=given["name"],
             target=_target(kind, given),
-            filter=Filter(given.get("prefix", ()), given.get("match", ())),
+            filter=Filter(given.get("prefix", ()), given.get("match", ()), given.get("about", "keys")),
             values=given.get("values", True),
             origin=self._file.place(self._name),
         )
@@ -188,7 +195,16 @@ class _Reader:
         for pattern in given.get("match", ()):
             if fault := pattern_fault(pattern):
                 self._say("match", f"match: {pattern!r} is {fault}")
+        self._check_about(given)
         self._check_file(given)
+
+    def _check_about(self, given: Mapping[str, Any]) -> None:
+        if given.get("about", "keys") == "keys":
+            return
+        if "file" in given:
+            self._say("about", "about: a file is made of keys; to do something when a snapshot fails, use a command")
+        for field in given.keys() & _OF_KEYS:
+            self._say(field, f"{field} says nothing to a subscriber about snapshots")
 
     def _check_file(self, given: Mapping[str, Any]) -> None:
         if "file" in given and "template" not in given:

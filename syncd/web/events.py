@@ -64,6 +64,10 @@ async def _from(backlog: Backlog, stream: Stream, call: Call) -> int | None:
 
 def _filter(call: Call) -> Filter:
     prefixes, patterns = call.texts("prefix"), call.texts("match")
+    if call.text("about") == "snapshots":
+        if prefixes or patterns:
+            raise Refusal(400, "a snapshot has no key: leave prefix and match out", where="?about=")
+        return Filter(about="snapshots")
     if len(prefixes) + len(patterns) > _MOST_PATTERNS:
         raise Refusal(400, f"at most {_MOST_PATTERNS} prefixes and patterns", where="?match=")
     if any(map(is_costly, patterns)):

@@ -58,6 +58,7 @@ _STREAM: Final = (
     Parameter("prefix", "string", "Only keys that begin so; several are alternatives.", many=True),
     Parameter("match", "string", "Only keys that a pattern matches, as in .gitignore; several count.", many=True),
     Parameter("values", "boolean", "false: hashes alone."),
+    Parameter("about", "string", "snapshots: those that fail, instead of keys.", words=("keys", "snapshots")),
     Parameter("full", "boolean", "true: begin with the full state."),
     Parameter("last_event_id", "string", "As the header Last-Event-ID."),
     Parameter("Last-Event-ID", "string", "The last event that was seen: what came since comes first.", "header"),

@@ -56,7 +56,7 @@ async def open_daemon(parts: Parts, service: Service | None = None) -> AsyncIter
 
 def _loops(parts: Parts, fanout: Fanout, service: Service) -> Loops:
     lease = parts.lease()
-    nightly, reconciler = make_nightly(parts, lease), parts.reconciler(lease)
+    nightly, reconciler = make_nightly(parts, lease, fanout.alarm.sound), parts.reconciler(lease)
     head = fanout.journal.head
     reconciler.expect(head.epoch, head.record)
     observer = Observer(parts.store, parts.survey, pulse=service.pulse, clock=boot_time, draw=random.random)
@@ -75,7 +75,7 @@ def _daemon(parts: Parts, fanout: Fanout, loops: Loops) -> Daemon:
         Telling(own, loops.reconciler, fanout.publisher, fanout.dispatcher, lease),
         fanout.dispatcher,
         fanout.discovery,
-        loops.nightly,
+        [loops.nightly] if loops.nightly else [],
         lease,
         report,
         loops.service,

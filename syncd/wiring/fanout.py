@@ -10,6 +10,7 @@ import msgspec
 from syncd.core.catalog import parse_grant
 from syncd.core.event import Event
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
+from syncd.daemon.alarm import Alarm
 from syncd.daemon.backlog import Backlog
 from syncd.daemon.discovery import Discovery
 from syncd.daemon.dispatcher import Dispatcher, MakeSender
@@ -27,7 +28,7 @@ from syncd.wiring.process import boot_time, draw_id
 
 
 class Fanout(msgspec.Struct, frozen=True):
-    """What tells of changes. ``discovery`` is None where the catalog is not asked for subscribers."""
+    """What tells of changes and failures. ``discovery`` is None where the catalog is not asked for subscribers."""
 
     journal: Journal
     view: View
@@ -36,6 +37,7 @@ class Fanout(msgspec.Struct, frozen=True):
     discovery: Discovery | None
     backlog: Backlog
     streams: Streams
+    alarm: Alarm
 
 
 @asynccontextmanager
@@ -53,18 +55,16 @@ async def open_fanout(parts: Parts) -> AsyncIterator[Fanout]:
         await dispatcher.subscribe(settings.subscribers, whole=not settings.catalog.subscribers)
         backlog = Backlog(journal, messages)
         streams = Streams(backlog.event)
-        publisher = _publisher(parts, journal, view, dispatcher, streams)
+
+        def tell(event: Event) -> None:
+            dispatcher.publish(event)
+            streams.publish(event.seq)
+
+        root, find = settings.source.path, parts.survey.applied_revision
+        publisher = Publisher(journal, view, find, tell, root=root, now=time.time)
+        alarm = Alarm(journal, tell, now=time.time)
         discovery = _discovery(parts, dispatcher) if settings.catalog.subscribers else None
-        yield Fanout(journal, view, publisher, dispatcher, discovery, backlog, streams)
-
-
-def _publisher(parts: Parts, journal: Journal, view: View, dispatcher: Dispatcher, streams: Streams) -> Publisher:
-    def tell(event: Event) -> None:
-        dispatcher.publish(event)
-        streams.publish(event.seq)
-
-    root = parts.settings.source.path
-    return Publisher(journal, view, parts.survey.applied_revision, tell, root=root, now=time.time)
+        yield Fanout(journal, view, publisher, dispatcher, discovery, backlog, streams, alarm)
 
 
 def _discovery(parts: Parts, dispatcher: Dispatcher) -> Discovery:

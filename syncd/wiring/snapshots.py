@@ -14,6 +14,7 @@ from syncd.core.lease import Holder
 from syncd.core.snapshots.cron import parse_cron
 from syncd.core.snapshots.retention import Policy
 from syncd.core.snapshots.schedule import Schedule
+from syncd.daemon.duty import Sound
 from syncd.daemon.lease import Lease
 from syncd.daemon.restore import Restore
 from syncd.daemon.schedule import Nightly
@@ -46,7 +47,7 @@ async def open_snapshots(
         )
 
 
-def make_nightly(parts: Parts, lease: Lease) -> Nightly | None:
+def make_nightly(parts: Parts, lease: Lease, sound: Sound) -> Nightly | None:
     """Make what takes the scheduled snapshots; None where there are to be none."""
     settings, wanted = parts.settings, parts.settings.snapshots
     if not wanted.schedule:
@@ -57,7 +58,9 @@ def make_nightly(parts: Parts, lease: Lease) -> Nightly | None:
         partial(open_snapshots, settings, parts.environment, address=parts.given),
         Turn(parts.store, lease, id_=draw_id(), holder=this_process(), now=time.time),
         Schedule(cron, _zone_of(settings), wanted.jitter, seed),
+        sound,
         expression=wanted.schedule,
+        node=this_process(),
         now=time.time,
     )
 

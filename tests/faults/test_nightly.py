@@ -11,11 +11,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from syncd.core.control import Control, Pause
+from syncd.core.control import encode as encode_orders
 from syncd.core.snapshots.claim import Claim, decode, encode
 from syncd.core.snapshots.cron import parse_cron
+from syncd.core.snapshots.failing import Failure, Good
 from syncd.core.snapshots.manifest import Manifest
 from syncd.core.snapshots.schedule import Due, Schedule
-from syncd.daemon import schedule
+from syncd.daemon import rota
 from syncd.daemon.lease import Lease
 from syncd.daemon.schedule import Nightly
 from syncd.daemon.service import Service
@@ -61,6 +64,7 @@ class Node:
         self.clock = clock
         self.address = address
         self.after = after
+        self.failures: list[Failure] = []
         self.nightly = self.restarted()
 
     def restarted(self, plan: Schedule | None = None, clock: Callable[[], float] | None = None) -> Nightly:
@@ -71,7 +75,9 @@ class Node:
             self.opened,
             turn,
             plan or Schedule(parse_cron("0 2 * * *"), BERLIN),
+            self.sound,
             expression="0 2 * * *",
+            node="node a",
             now=clock or self.clock,
         )
         return self.nightly
@@ -81,6 +87,9 @@ class Node:
         wanted = replace(self.parts.settings.snapshots, directory=self.folder, after=tuple(self.after.split()))
         settings = replace(self.parts.settings, snapshots=wanted)
         return open_snapshots(settings, self.parts.environment, address=self.address)
+
+    async def sound(self, failure: Failure) -> None:
+        self.failures.append(failure)
 
     async def look(self, text: str) -> None:
         self.clock.set(text)
@@ -165,6 +174,14 @@ async def test_two_nodes_at_once_make_one_file_and_whoever_stands_by_takes_none(
             await asyncio.gather(one.look(text), other.look(text), third.look(text))
         assert one.dates() == ["2026-05-05"]
         assert not third.folder.exists()
+        blocked = tmp_path / "file"
+        blocked.write_text("no directory")
+        third.folder = blocked / "backup"
+        third.restarted()
+        await third.look("2026-05-05T02:01")
+        assert third.failures == [], "only whose turn it is tells"
+        third.folder = tmp_path / "own"
+        third.restarted()
         await third.look("2026-05-09T12:00")
         assert third.nightly.standing().trouble is None, "what is not its turn is not its trouble"
         await one.lease.resign()
@@ -172,6 +189,34 @@ async def test_two_nodes_at_once_make_one_file_and_whoever_stands_by_takes_none(
         await other.look("2026-05-05T02:02")
         await one.look("2026-05-05T02:02")
         assert one.dates() == ["2026-05-05"], "a takeover takes no second one"
+
+
+# promise 10
+@pytest.mark.parametrize("order", [encode_orders(Control(pause=Pause("Ana", 1))), b"no order that can be read"])
+async def test_a_pause_costs_no_night_and_nothing_is_written_meanwhile(
+    scene: Scene, tmp_path: Path, order: bytes
+) -> None:
+    scene.live.put(".syncd/control", order)
+    before = scene.snapshot()
+    async with (
+        node(scene, "a", tmp_path / "shared", leads=False) as one,
+        node(scene, "b", tmp_path / "shared", leads=False) as other,
+        node(scene, "c", tmp_path / "own", leads=False) as third,
+    ):
+        for text in ("2026-05-05T02:00", "2026-05-06T02:00"):
+            one.clock.set(text)
+            for _ in range(16):
+                for each in (one, other, third):
+                    each.clock.now = one.clock.now
+                    await each.nightly.look()
+                one.clock.forward(60)
+        assert one.dates() == ["2026-05-05", "2026-05-06"], "one for each date, by the directory's lock"
+        assert third.dates() == ["2026-05-05", "2026-05-06"], "a directory of its own"
+        assert scene.snapshot() == before
+        scene.live.delete(".syncd/control")
+        await one.look("2026-05-07T02:00")
+        assert one.dates()[2:] == ["2026-05-07"]
+        assert claim(scene) is not None
 
 
 async def test_where_nobody_leads_one_of_several_takes_it(scene: Scene, tmp_path: Path) -> None:
@@ -284,6 +329,7 @@ async def test_a_failure_is_told_once_tried_again_ever_later_and_forgotten_after
                 one.clock.forward(60)
             assert tries == [1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3], "after one, two and four minutes"
             assert one.dates() == ["2026-05-05"]
+            assert {(each.date, each.cause) for each in one.failures} == {("2026-05-05", "failed")}
             assert one.names() == {each for each in one.names() if each.startswith("consul-20260505")}
     assert "".join(capfd.readouterr()).count("the scheduled snapshot failed") == 1
 
@@ -302,6 +348,11 @@ async def test_one_that_stays_away_is_late_26_hours_after_the_last(
             await one.look("2026-05-06T04:02")
             standing = one.nightly.standing()
             assert standing.late
+            (last,) = one.manifests()
+            for told in one.failures:
+                assert (told.what, told.cause, told.date) == ("snapshot", "late", "2026-05-06")
+                assert told.due == int(datetime(2026, 5, 6, 2, tzinfo=BERLIN).timestamp())
+                assert told.last == Good(last.file, last.taken)
             assert standing.trouble is not None
             assert "late" in standing.trouble.message
         await one.look("2026-05-06T04:03")
@@ -337,6 +388,7 @@ async def test_a_directory_that_cannot_be_read_fails_as_often_as_a_try(scene: Sc
             await one.nightly.look()
             one.clock.forward(60)
         assert one.nightly.standing().failures == 4
+        assert {each.where for each in one.failures} == {str(one.folder)}
         blocked.unlink()
         await one.look("2026-05-05T03:00")
         assert one.dates() == ["2026-05-05"]
@@ -361,7 +413,7 @@ async def test_the_scheduler_wakes_the_loop_when_one_comes_due(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else does here: the looks of every minute come an hour apart."""
-    monkeypatch.setattr(schedule, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(rota, "LOOK_SECONDS", 3600.0)
     today = Due(date(2026, 5, 5), time.time() + 0.5)
 
     class Soon(Schedule, frozen=True):
@@ -375,7 +427,7 @@ async def test_the_scheduler_wakes_the_loop_when_one_comes_due(
 
     async with node(scene, "a", tmp_path / "backup", leads=True) as one:
         nightly = one.restarted(Soon(parse_cron("@daily"), BERLIN), time.time)
-        running = asyncio.create_task(nightly.run(Service({}, clock=time.monotonic).pulse("snapshot")))
+        running = asyncio.create_task(rota.keep([nightly], Service({}, clock=time.monotonic).pulse("snapshot")))
 
         async def both() -> bool:
             return one.folder.exists() and "2026-05-05" in one.dates()

@@ -22,8 +22,10 @@ class Replica:
         self._seen: set[str] = set()
 
     def take(self, body: dict[str, Any]) -> None:
-        """Follow one event."""
+        """Follow one event; what tells of snapshots is no state."""
         data = body["data"]
+        if "failures" in data:
+            return
         assert data["detail"] == "full"
         if body["id"] in self._seen:
             return

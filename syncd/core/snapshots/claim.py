@@ -1,6 +1,7 @@
 """What stands at ``.syncd/snapshot``: who takes the scheduled snapshot of a date. It proves nothing about a file."""
 
 from datetime import date
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -10,6 +11,10 @@ from syncd.core.documents import UNREADABLE
 FORMAT: Final = 1
 CLAIM_SECONDS: Final = 4000.0
 """How long a claim keeps others away while nobody leads: a little more than a snapshot may take."""
+
+APART_SECONDS: Final = 900.0
+"""Over how long they spread who may not claim. Consul fails one of two snapshots that are asked for in the same moment:
+"failed to open snapshot" (1.8.7)."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -35,6 +40,11 @@ class Claim(msgspec.Struct, frozen=True):
             return False
         fresh = abs(wanted.since - self.since) < CLAIM_SECONDS
         return (self.date, self.epoch) == (wanted.date, wanted.epoch) and fresh
+
+
+def delay(id_: str) -> float:
+    """Return by how much a process comes later, in seconds, where none may claim: each has its own share."""
+    return APART_SECONDS * int.from_bytes(sha256(id_.encode()).digest()[:4]) / 2**32
 
 
 def encode(claim: Claim) -> bytes:

@@ -95,6 +95,15 @@ pid_file = "/run/x.pid"
             "4:1: a subscriber has no prefx (did you mean prefix",
         ),
         ('[[subscriber]]\nname = "a"\ncommand = 3', "3:1: command: must be a list of texts"),
+        ('[[subscriber]]\nname = "a"\ncommand = "x"\nabout = "news"', "4:1: about: must be keys or snapshots"),
+        (
+            '[[subscriber]]\nname = "a"\ncommand = "x"\nabout = "snapshots"\nprefix = "b"',
+            "5:1: prefix says nothing to a subscriber about snapshots",
+        ),
+        (
+            '[[subscriber]]\nname = "a"\nfile = "x"\ntemplate = "y"\nabout = "snapshots"',
+            "5:1: about: a file is made of keys",
+        ),
         ('[[subscriber]]\nname = "a"\ncommand = "x"\nmode = "0600"', "4:1: mode says nothing to a command"),
         ('[[subscriber]]\nname = "a"\ncommand = "x"\ntimeout = 3', "4:1: timeout: needs a unit"),
         ('[[subscriber]]\nname = "a"\ncommand = "x"\nmatch = "!x"', "4:1: match: '!x' is a pattern that"),
@@ -138,3 +147,10 @@ def test_a_field_that_is_none_hides_no_other_fault(tmp_path: Path) -> None:
 def test_a_program_with_a_space_in_its_path_stands_in_brackets(tmp_path: Path) -> None:
     (one,) = loaded(tmp_path, '[[subscriber]]\nname = "a"\ncommand = ["/opt/my program"]\n')
     assert one.target == Command(("/opt/my program",), 30.0)
+
+
+def test_a_subscriber_about_snapshots_has_no_keys_to_choose(tmp_path: Path) -> None:
+    (pager,) = loaded(tmp_path, '[[subscriber]]\nname = "a"\nwebhook = "http://x"\nabout = "snapshots"\n')
+    assert (pager.filter, pager.scope) == (Filter(about="snapshots"), "node")
+    (brain,) = loaded(tmp_path, '[[subscriber]]\nname = "a"\nwebhook = "http://x"\nabout = "keys"\nprefix = "a/"\n')
+    assert (brain.filter, brain.scope) == (Filter(("a/",)), "leader")

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
-from syncd.core.snapshots.claim import CLAIM_SECONDS, Claim, decode, encode
+from syncd.core.snapshots.claim import APART_SECONDS, CLAIM_SECONDS, Claim, decode, delay, encode
 
 OURS = Claim(date(2026, 5, 5), "1", "one (pid 1)", "e", 1000)
 THEIRS = replace(OURS, id="2", holder="two (pid 1)")
@@ -45,3 +45,11 @@ def test_claims_are_the_same_whenever_they_were_made() -> None:
     assert not OURS.same(THEIRS)
     assert not OURS.same(replace(OURS, epoch="other"))
     assert not OURS.same(replace(OURS, date=date(2026, 5, 6)))
+
+
+def test_who_may_not_claim_comes_at_a_time_of_its_own() -> None:
+    delays = [delay(str(number)) for number in range(40)]
+    assert delays == [delay(str(number)) for number in range(40)]
+    assert 0.0 <= min(delays) < APART_SECONDS / 8
+    assert APART_SECONDS * 7 / 8 < max(delays) < APART_SECONDS
+    assert len(set(delays)) == 40

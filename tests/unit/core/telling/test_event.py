@@ -21,6 +21,7 @@ from syncd.core.event import (
     shown,
     without_values,
 )
+from syncd.core.snapshots.failing import Failure
 from syncd.core.subscriber import Command, File, Filter, Subscriber, Target, Webhook
 
 REVISION = ToldRevision("c0ffee", "main", "Ana", "Try another model", 1_700_000_000)
@@ -233,3 +234,44 @@ def test_what_was_kept_as_names_is_told_as_names_and_a_count_as_a_count() -> Non
     assert written(event(KeyChange("a", "update")))["data"]["detail"] == "keys"
     assert written(event(count=9))["data"]["detail"] == "none"
     assert written(event(kind="test"))["data"]["detail"] == "full"
+
+
+# -- failures
+
+FAILED = Failure("snapshot", "failed", "2026-05-05", 1, "node a", "no space left")
+
+
+def failed(seq: int, *failures: Failure) -> Event:
+    return event(seq=seq, kind="snapshot", revision=None, failures=failures)
+
+
+def test_failures_are_no_keys_and_are_not_left_out_for_having_none() -> None:
+    assert (failed(1, FAILED).about, event().about) == ("snapshots", "keys")
+    assert limit(failed(1, FAILED), Filter(about="snapshots").test()) == failed(1, FAILED)
+
+
+def test_failures_that_were_missed_are_told_in_order() -> None:
+    late = replace(FAILED, cause="late")
+    folded = fold([failed(1, FAILED), failed(2, late)])
+    assert (folded.kind, folded.failures, folded.changes, folded.count) == ("snapshot", (FAILED, late), (), 0)
+
+
+def test_a_failure_says_all_of_it_and_what_says_nothing_is_left_out() -> None:
+    told = json.loads(cloudevent.encode(failed(3, FAILED), "app"))
+    assert (told["type"], told["id"], told["source"]) == ("syncd.snapshot.failed.v1", "e-3", "urn:syncd:app")
+    (said,) = told["data"]["failures"]
+    assert told["data"] == {"prefix": "app", "failures": [said]}
+    assert said == {
+        "what": "snapshot",
+        "cause": "failed",
+        "date": "2026-05-05",
+        "due": 1,
+        "node": "node a",
+        "why": "no space left",
+    }
+
+
+def test_each_node_tells_of_what_failed_on_it() -> None:
+    about = Filter(about="snapshots")
+    assert Subscriber("n", Webhook("http://x"), about).scope == "node"
+    assert Subscriber("n", Webhook("http://x")).scope == "leader"

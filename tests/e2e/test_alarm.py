@@ -1,0 +1,77 @@
+"""A scheduled snapshot that really fails: one signed event for who asked, whatever is tried again and restarted."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.hook import Hook, hook
+from tests.support.machine import Machine
+
+
+@pytest.fixture
+def pager() -> Iterator[Hook]:
+    """Somebody who wants to know of snapshots that fail."""
+    with hook() as made:
+        yield made
+
+
+@pytest.fixture
+def there() -> Iterator[Hook]:
+    """Somebody who works keys."""
+    with hook() as made:
+        yield made
+
+
+# promise 22
+def test_a_snapshot_that_cannot_be_written_is_told_once_to_who_asked_for_it(
+    machine: Machine, pager: Hook, there: Hook
+) -> None:
+    blocked = machine.home / "no-folder"
+    blocked.write_text("a file stands where the directory should be")
+    directory = blocked / "backup"
+    tables = [
+        f'[snapshots]\ndirectory = "{directory}"\nschedule = "@daily"\n',
+        pager.subscriber("pager", machine.home, 'about = "snapshots"'),
+        there.subscriber("keys", machine.home),
+    ]
+    (machine.repository.folder / "syncd.toml").write_text("\n".join(tables))
+    with machine.run() as daemon:
+        pager.wait_for_tries(1)
+        assert daemon.stop() == 0
+    with machine.run() as daemon:
+        daemon.wait_for_output("the scheduled snapshot failed")
+        there.wait_for_tries(1)
+        machine.repository.commit({"brain.yaml": "model: llama3.2:3b\n"})
+        there.wait_for_tries(2)
+        blocked.unlink()
+        assert daemon.stop() == 0
+    with machine.run() as daemon:
+        daemon.wait_for_output("took a snapshot")
+        assert daemon.stop() == 0
+    (got,) = pager.tries
+    assert (got.kind, got.status) == ("snapshot.failed", 204)
+    (failure,) = got.body["data"]["failures"]
+    assert (failure["what"], failure["cause"], failure["where"]) == ("snapshot", "failed", str(directory))
+    assert "Not a directory" in failure["why"]
+    assert "owner, mode and free space" in failure["hint"]
+    assert "last" not in failure, "there never was one"
+    assert [each.kind for each in there.tries] == ["state.reset", "revision.applied"]
+
+
+def test_a_stream_about_snapshots_is_told_what_it_missed(local: Machine) -> None:
+    blocked = local.home / "no-folder"
+    blocked.write_text("a file stands where the directory should be")
+    settings = f'[snapshots]\ndirectory = "{blocked / "backup"}"\nschedule = "@daily"\n'
+    (local.repository.folder / "syncd.toml").write_text(settings)
+    with local.run() as daemon:
+        daemon.wait_for_output("the scheduled snapshot failed")
+        with local.api.follow("full=true") as keys:
+            keys.next()
+        epoch, index, journal = keys.id.split("-")[:3]
+        with local.api.follow("about=snapshots", last=f"{epoch}-{index}-{journal}-0") as following:
+            told = following.next()
+        assert told.type == "syncd.snapshot.failed.v1"
+        assert [each["cause"] for each in told.event["data"]["failures"]] == ["failed"]
+        refused = local.api.get("/api/v1/events?about=snapshots&prefix=brain/")
+        assert (refused.status, refused.error["where"]) == (400, "?about=")
+        assert local.api.get("/api/v1/events?about=news").status == 400
