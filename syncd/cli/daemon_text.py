@@ -7,7 +7,7 @@ from syncd.cli.ago import ago, span
 from syncd.cli.standing import Standing, Tip
 from syncd.core.delivery import DeliveryState
 from syncd.core.text import count, some
-from syncd.daemon.answers import LiveSnapshots, LiveStatus, LiveSubscribers, Trouble
+from syncd.daemon.answers import LiveDrills, LiveSnapshots, LiveStatus, LiveSubscribers, Trouble
 from syncd.daemon.line import Standings
 
 Fact = tuple[str, str, str | None]
@@ -42,6 +42,8 @@ def daemon_facts(standing: Standing, now: float) -> Iterator[Fact]:
     yield from _subscribers(live.subscribers, live.streams, now)
     if live.snapshots is not None:
         yield from _snapshots(live.snapshots, now)
+    if live.drills is not None:
+        yield from _drills(live.drills, now)
 
 
 def _lag(live: LiveStatus) -> Iterator[Fact]:
@@ -92,6 +94,13 @@ def _snapshots(found: LiveSnapshots, now: float) -> Iterator[Fact]:
     last = f"the newest was taken {ago(found.last, now)}: {found.file}" if found.last else "there is none yet"
     bad = found.late or found.trouble is not None
     yield "snapshot", f"{last}; the next is due in {span(max(0.0, found.next - now))}", "red" if bad else None
+    yield from _trouble(found.trouble)
+
+
+def _drills(found: LiveDrills, now: float) -> Iterator[Fact]:
+    last = f"the last passed {ago(found.last, now)}: {found.file}" if found.last else "none has passed yet"
+    bad = found.late or found.trouble is not None
+    yield "drill", f"{last}; the next is due in {span(max(0.0, found.next - now))}", "red" if bad else None
     yield from _trouble(found.trouble)
 
 

@@ -1,8 +1,6 @@
 """``syncd snapshot drill``."""
 
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +15,9 @@ from syncd.cli.snapshot_reading import verified
 from syncd.cli.snapshot_text import taken_at
 from syncd.core.errors import SnapshotError
 from syncd.core.text import count, printable, some
-from syncd.daemon.drill import Report, drill
-from syncd.embedded import server
+from syncd.daemon.drill import Report, rehearse
 from syncd.settings import Settings
-from syncd.snapshots import reading
 from syncd.snapshots.folder import Folder, Kept
-from syncd.snapshots.scratch import scratch_consul
-from syncd.store.endpoint import resolve_endpoint
-from syncd.store.store import Store
 
 _FAILED: Final = 1
 
@@ -42,7 +35,7 @@ def drill_(settings: Settings, file: str | None, output: str) -> int:
     folder = Folder(settings.snapshots.directory)
     path = folder.find(file) if file else _newest(folder)
     kept, found = verified(path, settings.store.prefix)
-    report = run(_drill(path, embedded=found.contents.embedded))
+    report = run(rehearse(path, embedded=found.contents.embedded))
     if output == "json":
         told = msgspec.to_builtins(report)
         print_json({"file": str(path), "taken": int(kept.taken), "sound": report.found.sound, **told})
@@ -57,29 +50,6 @@ def _newest(folder: Folder) -> Path:
     if not kept:
         raise SnapshotError("there are no snapshots", where=str(folder.path), hint="take one: syncd snapshot take")
     return kept[-1].path
-
-
-async def _drill(path: Path, *, embedded: bool) -> Report:
-    async with (
-        _scratch(embedded=embedded) as (address, demand),
-        Store(resolve_endpoint({}, address=address), "") as store,
-    ):
-        return await drill(store, path, reading.entries(path), demand)
-
-
-@asynccontextmanager
-async def _scratch(*, embedded: bool) -> AsyncIterator[tuple[str, Callable[[], None]]]:
-    """Start what the snapshot is restored into, and name its address."""
-    if not embedded:
-        async with scratch_consul() as agent:
-            yield agent.address, agent.demand
-        return
-    with tempfile.TemporaryDirectory(prefix="syncd-drill-") as folder:
-        started = await server.start(Path(folder, "store.db"), port=0)
-        try:
-            yield started.address, lambda: None
-        finally:
-            await started.close()
 
 
 def _lines(kept: Kept, report: Report) -> Iterator[str]:

@@ -161,7 +161,7 @@ class Damaged(SnapshotError):
 
 
 class Busy(SnapshotError):
-    """Another process is taking a snapshot into the same directory at this moment."""
+    """Another process is at work in the same directory of snapshots at this moment."""
 
     kind = Kind.RETRY
     exit_code = 75

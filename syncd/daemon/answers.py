@@ -110,12 +110,30 @@ class LiveSnapshots(msgspec.Struct, frozen=True):
     trouble: Trouble | None
 
 
+class LiveDrills(msgspec.Struct, frozen=True):
+    """The scheduled drills: when the next one is due, when the last one passed, and of which snapshot, taken when.
+
+    ``store`` says what that was restored into. ``tried``, ``failures``, ``late`` and ``trouble`` as of snapshots.
+    """
+
+    schedule: str
+    next: float
+    last: float
+    file: str
+    taken: float
+    store: str
+    tried: float
+    failures: int
+    late: bool
+    trouble: Trouble | None
+
+
 class LiveStatus(msgspec.Struct, frozen=True):
     """How things stand. ``ahead``: for how many seconds git has been ahead of what is applied, 0 while it is not.
 
     ``published`` is the revision that readers see, ``applied`` what the store holds; ``epoch`` and ``index`` name the
-    published state. ``uptime`` in seconds; ``holder`` names who leads when this node stands by. ``snapshots`` is None
-    where none are scheduled.
+    published state. ``uptime`` in seconds; ``holder`` names who leads when this node stands by. ``snapshots`` and
+    ``drills`` are None where none are scheduled.
     """
 
     version: str
@@ -139,6 +157,7 @@ class LiveStatus(msgspec.Struct, frozen=True):
     subscribers: LiveSubscribers
     streams: int
     snapshots: LiveSnapshots | None = None
+    drills: LiveDrills | None = None
 
 
 SyncResult = Literal["applied", "unchanged", "refused", "paused", "standby", "invalid", "failed"]

@@ -1,8 +1,11 @@
 """A drill: a snapshot is restored into a store of its own, and every key of it looked at."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import msgspec
@@ -11,6 +14,9 @@ from syncd.core import keys
 from syncd.core.errors import Kind, SnapshotError, StoreError
 from syncd.core.snapshots.drilling import Drilled, judge
 from syncd.core.snapshots.records import Entry
+from syncd.snapshots import reading
+from syncd.snapshots.scratch import scratch_consul
+from syncd.store.endpoint import resolve_endpoint
 from syncd.store.store import Store
 
 READY_SECONDS: Final = 60.0
@@ -24,6 +30,37 @@ class Report(msgspec.Struct, frozen=True):
     store: str
     seconds: float
     found: Drilled
+
+
+async def rehearse(path: Path, *, embedded: bool) -> Report:
+    """Restore a snapshot into a store of its own kind that lives as long as this, and compare."""
+    stop = Event()
+    try:
+        entries = await asyncio.to_thread(reading.entries, path, stop=stop)
+    finally:
+        stop.set()  # a thread cannot be cancelled, and the process waits for it
+    async with (
+        _scratch(embedded=embedded) as (address, demand),
+        Store(resolve_endpoint({}, address=address), "") as store,
+    ):
+        return await drill(store, path, entries, demand)
+
+
+@asynccontextmanager
+async def _scratch(*, embedded: bool) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """Start what the snapshot is restored into, and name its address."""
+    if not embedded:
+        async with scratch_consul() as agent:
+            yield agent.address, agent.demand
+        return
+    from syncd.embedded import server  # noqa: PLC0415  # nobody but a drill of such a snapshot needs it
+
+    with tempfile.TemporaryDirectory(prefix="syncd-drill-") as folder:
+        started = await server.start(Path(folder, "store.db"), port=0)
+        try:
+            yield started.address, lambda: None
+        finally:
+            await started.close()
 
 
 async def drill(store: Store, path: Path, entries: list[Entry], demand: Callable[[], None]) -> Report:
@@ -41,7 +78,8 @@ async def drill(store: Store, path: Path, entries: list[Entry], demand: Callable
     seconds = clock() - begun
     listing = await store.listing()
     own = {f"{keys.RESERVED}/{name}": entry for name, entry in listing.own.items()}
-    return Report(await store.describe(), seconds, judge(entries, listing.entries | own))
+    found = await asyncio.to_thread(judge, entries, listing.entries | own)
+    return Report(await store.describe(), seconds, found)
 
 
 async def _ready(store: Store, demand: Callable[[], None]) -> None:

@@ -29,6 +29,7 @@ from syncd.daemon.answers import (
     trouble_of,
 )
 from syncd.daemon.dispatcher import Dispatcher
+from syncd.daemon.drilling import Drills
 from syncd.daemon.lease import Lease
 from syncd.daemon.passes import Passes
 from syncd.daemon.publisher import told
@@ -60,6 +61,7 @@ class Status:
         dispatcher: Dispatcher,
         streams: Streams,
         nightly: Nightly | None,
+        drills: Drills | None,
         *,
         prefix: str,
         address: str,
@@ -75,6 +77,7 @@ class Status:
         self._dispatcher = dispatcher
         self._streams = streams
         self._nightly = nightly
+        self._drills = drills
         self._prefix = prefix
         self._address = address
         self._now = now
@@ -108,6 +111,7 @@ class Status:
             subscribers=self._subscribers(),
             streams=len(self._streams),
             snapshots=self._nightly.standing() if self._nightly else None,
+            drills=self._drills.standing() if self._drills else None,
         )
 
     async def drift(self) -> DriftAnswer:

@@ -11,9 +11,13 @@ from typing import Final
 import msgspec
 
 from syncd.core.errors import Busy, Damaged, SnapshotError
+from syncd.core.snapshots.drilling import Passed
+from syncd.core.snapshots.drilling import decode as decode_passed
+from syncd.core.snapshots.drilling import encode as encode_passed
 from syncd.core.snapshots.manifest import MANIFEST, PIN, SNAPSHOT, Manifest, decode
 
 _LOCK: Final = ".syncd-lock"
+_PASSED: Final = ".syncd-drill"
 UNFINISHED: Final = ".syncd-taking-"
 """How files begin that are still being written, or were when somebody died."""
 HINT: Final = "check its owner, mode and free space; no snapshot was removed"
@@ -59,15 +63,31 @@ class Folder:
             found = [_look(Path(entry)) for entry in self._scan() if entry.name.endswith(SNAPSHOT)]
         return sorted(found, key=lambda each: (each.taken, each.name))
 
+    def passed(self) -> Passed | None:
+        """Read what the last scheduled drill found, if one has passed."""
+        with self._errors(), suppress(FileNotFoundError):
+            return decode_passed((self.path / _PASSED).read_bytes())
+        return None
+
+    def note(self, passed: Passed) -> None:
+        """Keep that a drill has passed; call it with the folder locked."""
+        part = self.path / f"{UNFINISHED}drill"
+        with self._errors(), part.open("wb") as file:
+            file.write(encode_passed(passed))
+            file.flush()
+            os.fsync(file.fileno())
+            part.rename(self.path / _PASSED)
+            self.sync()
+
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, doing: str = "is taking a snapshot into") -> Iterator[None]:
         """Hold the right to write here; raise Busy while another process has it, on whatever machine it is."""
         with self._errors():
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with self._errors():
-                _lock(descriptor, str(self.path))
+                _lock(descriptor, str(self.path), doing)
                 self._clear()
             yield
         finally:
@@ -133,16 +153,14 @@ def beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def _lock(descriptor: int, where: str) -> None:
+def _lock(descriptor: int, where: str, doing: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
-        raise Busy(
-            f"{holder} is taking a snapshot into this directory", where=where, hint="one is enough: wait for it"
-        ) from None
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process is at work in"
+        raise Busy(f"{holder} this directory", where=where, hint="one is enough: wait for it") from None
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} {doing}".encode(), 0)
 
 
 def look(path: Path) -> Kept:

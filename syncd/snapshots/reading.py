@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from io import FileIO
+from itertools import takewhile
 from pathlib import Path
 from stat import S_ISREG
+from threading import Event
 from typing import Final
 
 import msgspec
@@ -39,10 +41,14 @@ def verify(path: Path, prefix: str) -> Verified:
     return Verified(reading.sha256, reading.size, census.contents(reading.meta, reading.kinds))
 
 
-def entries(path: Path, prefix: str = "") -> list[Entry]:
-    """Return every key that begins with ``prefix``, in the file's order, once the whole file is proved."""
+def entries(path: Path, prefix: str = "", stop: Event | None = None) -> list[Entry]:
+    """Return every key that begins with ``prefix``, in the file's order, once the whole file is proved.
+
+    Once ``stop`` is set it reads no further, and what it returns is worth nothing.
+    """
     front = prefix.encode(errors="surrogateescape")
-    return [entry_of(record) for record in Reading(path) if record.kind == KV and key_of(record).startswith(front)]
+    records = takewhile(lambda _: not stop.is_set(), Reading(path)) if stop else Reading(path)
+    return [entry_of(record) for record in records if record.kind == KV and key_of(record).startswith(front)]
 
 
 def find(path: Path, key: str, *, proved: bool) -> Entry | None:

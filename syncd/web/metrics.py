@@ -46,6 +46,7 @@ class Snapshot(Collector):
         yield self._latency()
         yield from self._callers()
         yield from self._snapshots()
+        yield from self._drills()
 
     def _state(self) -> Iterator[Metric]:
         status = self._status
@@ -111,6 +112,17 @@ class Snapshot(Collector):
         yield Gauge("syncd_snapshot_late", "1 while the one that is due is not there two hours later.", found.late)
         yield Gauge("syncd_snapshot_failing", "1 while the last try failed.", found.trouble is not None)
         yield Counter("syncd_snapshot_failures", "Tries of this node that failed.", found.failures)
+
+    def _drills(self) -> Iterator[Metric]:
+        found = self._status.drills
+        if found is None:
+            return
+        yield Gauge("syncd_drill_last_success_timestamp_seconds", "When a scheduled one last passed.", found.last)
+        yield Gauge("syncd_drill_last_try_timestamp_seconds", "When this node last tried.", found.tried)
+        yield Gauge("syncd_drill_next_timestamp_seconds", "When the next one is due.", found.next)
+        yield Gauge("syncd_drill_late", "1 while the one that is due has not passed two hours later.", found.late)
+        yield Gauge("syncd_drill_failing", "1 while the last try failed.", found.trouble is not None)
+        yield Counter("syncd_drill_failures", "Tries of this node that failed.", found.failures)
 
 
 def _labelled(name: str, says: str, labels: list[str], rows: Iterable[tuple[list[str], float]]) -> Metric:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from syncd.daemon.door import Door
+from syncd.daemon.drilling import Drills
 from syncd.daemon.lease import Lease
 from syncd.daemon.observer import Observer
 from syncd.daemon.own_keys import OwnKeys
@@ -24,11 +25,14 @@ from syncd.web.server import serve
 from syncd.wiring.fanout import Fanout, open_fanout
 from syncd.wiring.parts import Parts
 from syncd.wiring.process import boot_time
-from syncd.wiring.snapshots import make_nightly
+from syncd.wiring.snapshots import make_drills, make_nightly, make_turn
 
 
 class Loops(msgspec.Struct, frozen=True):
-    """What the daemon runs and its door asks, besides fan-out. ``nightly`` is None where no snapshots are scheduled."""
+    """What the daemon runs and its door asks, besides fan-out.
+
+    ``nightly`` and ``drills`` are None where none are scheduled.
+    """
 
     service: Service
     lease: Lease
@@ -36,6 +40,7 @@ class Loops(msgspec.Struct, frozen=True):
     reconciler: Reconciler
     observer: Observer
     nightly: Nightly | None
+    drills: Drills | None
 
 
 @asynccontextmanager
@@ -56,11 +61,19 @@ async def open_daemon(parts: Parts, service: Service | None = None) -> AsyncIter
 
 def _loops(parts: Parts, fanout: Fanout, service: Service) -> Loops:
     lease = parts.lease()
-    nightly, reconciler = make_nightly(parts, lease, fanout.alarm.sound), parts.reconciler(lease)
+    turn, sound, reconciler = make_turn(parts, lease), fanout.alarm.sound, parts.reconciler(lease)
     head = fanout.journal.head
     reconciler.expect(head.epoch, head.record)
     observer = Observer(parts.store, parts.survey, pulse=service.pulse, clock=boot_time, draw=random.random)
-    return Loops(service, lease, Passes(time.time), reconciler, observer, nightly)
+    return Loops(
+        service,
+        lease,
+        Passes(time.time),
+        reconciler,
+        observer,
+        make_nightly(parts, turn, sound),
+        make_drills(parts, turn, sound),
+    )
 
 
 def _daemon(parts: Parts, fanout: Fanout, loops: Loops) -> Daemon:
@@ -75,7 +88,7 @@ def _daemon(parts: Parts, fanout: Fanout, loops: Loops) -> Daemon:
         Telling(own, loops.reconciler, fanout.publisher, fanout.dispatcher, lease),
         fanout.dispatcher,
         fanout.discovery,
-        [loops.nightly] if loops.nightly else [],
+        [duty for duty in (loops.nightly, loops.drills) if duty],
         lease,
         report,
         loops.service,
@@ -116,6 +129,7 @@ def _status(parts: Parts, fanout: Fanout, loops: Loops) -> Status:
         fanout.dispatcher,
         fanout.streams,
         loops.nightly,
+        loops.drills,
         prefix=parts.settings.store.prefix,
         address=parts.address,
         now=time.time,

@@ -14,6 +14,8 @@ from syncd.core.lease import Holder
 from syncd.core.snapshots.cron import parse_cron
 from syncd.core.snapshots.retention import Policy
 from syncd.core.snapshots.schedule import Schedule
+from syncd.daemon.drill import rehearse
+from syncd.daemon.drilling import Drills
 from syncd.daemon.duty import Sound
 from syncd.daemon.lease import Lease
 from syncd.daemon.restore import Restore
@@ -47,7 +49,12 @@ async def open_snapshots(
         )
 
 
-def make_nightly(parts: Parts, lease: Lease, sound: Sound) -> Nightly | None:
+def make_turn(parts: Parts, lease: Lease) -> Turn:
+    """Make what says whose turn it is to do what is scheduled."""
+    return Turn(parts.store, lease, id_=draw_id(), holder=this_process(), now=time.time)
+
+
+def make_nightly(parts: Parts, turn: Turn, sound: Sound) -> Nightly | None:
     """Make what takes the scheduled snapshots; None where there are to be none."""
     settings, wanted = parts.settings, parts.settings.snapshots
     if not wanted.schedule:
@@ -56,10 +63,27 @@ def make_nightly(parts: Parts, lease: Lease, sound: Sound) -> Nightly | None:
     return Nightly(
         Folder(wanted.directory),
         partial(open_snapshots, settings, parts.environment, address=parts.given),
-        Turn(parts.store, lease, id_=draw_id(), holder=this_process(), now=time.time),
+        turn,
         Schedule(cron, _zone_of(settings), wanted.jitter, seed),
         sound,
         expression=wanted.schedule,
+        node=this_process(),
+        now=time.time,
+    )
+
+
+def make_drills(parts: Parts, turn: Turn, sound: Sound) -> Drills | None:
+    """Make what drills snapshots on schedule; None where nobody wants that."""
+    settings, wanted = parts.settings, parts.settings.snapshots
+    if not wanted.drill:
+        return None
+    return Drills(
+        Folder(wanted.directory),
+        rehearse,
+        turn,
+        Schedule(parse_cron(wanted.drill), _zone_of(settings)),
+        sound,
+        expression=wanted.drill,
         node=this_process(),
         now=time.time,
     )

@@ -1,9 +1,12 @@
 """A scheduled snapshot that really fails: one signed event for who asked, whatever is tried again and restarted."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.consul import consul_binary
 from tests.support.hook import Hook, hook
 from tests.support.machine import Machine
 
@@ -75,3 +78,38 @@ def test_a_stream_about_snapshots_is_told_what_it_missed(local: Machine) -> None
         refused = local.api.get("/api/v1/events?about=snapshots&prefix=brain/")
         assert (refused.status, refused.error["where"]) == (400, "?about=")
         assert local.api.get("/api/v1/events?about=news").status == 400
+
+
+# promise 23
+def test_a_drill_is_shown_by_status_and_metrics_and_one_that_fails_is_told(machine: Machine, pager: Hook) -> None:
+    tables = [
+        f'[snapshots]\ndirectory = "{machine.home / "kept"}"\nschedule = "@daily"\ndrill = "@weekly"\n',
+        pager.subscriber("pager", machine.home, 'about = "snapshots"'),
+    ]
+    (machine.repository.folder / "syncd.toml").write_text("\n".join(tables))
+    binaries = Path(consul_binary()).parent
+    without = ":".join(each for each in os.environ["PATH"].split(":") if not Path(each, "consul").exists())
+    embedded = "embedded" in machine.cli("status").stdout
+    with machine.run(PATH=without) as daemon:
+        daemon.wait_for_output("in sync")
+        if not embedded:
+            pager.wait_for_tries(1)
+            (failure,) = pager.tries[0].body["data"]["failures"]
+            assert (failure["what"], failure["cause"]) == ("drill", "failed")
+            assert "no consul on PATH" in failure["why"]
+            assert "syncd_drill_failing 1.0" in machine.api.get("/metrics").body.decode()
+            assert "no consul on PATH" in machine.cli("status").stdout
+        assert daemon.stop() == 0
+    with machine.run(PATH=f"{binaries}:{without}") as daemon:
+        if not embedded:
+            daemon.wait_for_output("a drill passed")
+        else:
+            daemon.wait_for(lambda: machine.api.get("/api/v1/status").json["drills"]["last"] > 0)
+        assert "the last passed" in machine.cli("status").stdout
+        drills = machine.api.get("/api/v1/status").json["drills"]
+        assert (drills["schedule"], drills["trouble"]) == ("@weekly", None)
+        metrics = machine.api.get("/metrics").body.decode()
+        assert "syncd_drill_failing 0.0" in metrics
+        assert "syncd_drill_late 0.0" in metrics
+        assert daemon.stop() == 0
+    assert len(pager.tries) == (0 if embedded else 1)

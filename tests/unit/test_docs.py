@@ -196,7 +196,7 @@ def test_what_snapshots_shows_are_settings_and_the_unit_as_it_is(tmp_path: Path)
     page = (ROOT / "docs/snapshots.md").read_text()
     unit = (ROOT / "systemd/syncd-snapshot.service").read_text()
     first, *others = blocks(page, "toml")
-    assert len(others) == 5
+    assert len(others) == 6
     for text in (first, *others):
         (tmp_path / "syncd.toml").write_text(text)
         load({}, {"HOME": str(tmp_path)}, tmp_path)

@@ -59,6 +59,15 @@ class SnapshotSettings(msgspec.Struct, frozen=True):
             default="0s",
         ),
     ]
+    drill: Annotated[
+        str,
+        Setting(
+            type=Cron(),
+            says='When `syncd run` restores the newest one into a store of its own, as a drill; "" is never.',
+            why="It takes a consul beside syncd, and the memory of a second store.",
+            default="",
+        ),
+    ]
     keep_last: Annotated[
         int,
         Setting(

@@ -128,7 +128,7 @@ async def test_without_a_port_the_socket_alone_answers(repository: Repository, t
 
 
 async def test_every_metric_is_documented_and_none_names_a_key(repository: Repository, tmp_path: Path) -> None:
-    scheduled = serving(repository, tmp_path, snapshots__schedule="@daily")
+    scheduled = serving(repository, tmp_path, snapshots__schedule="@daily", snapshots__drill="@weekly")
     async with scheduled as (local, _), local.get("/metrics") as answer:
         text = await answer.text()
     names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE syncd_")}

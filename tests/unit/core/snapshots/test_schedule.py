@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 
 from syncd.core.snapshots.census import Contents
 from syncd.core.snapshots.cron import parse_cron
+from syncd.core.snapshots.drilling import Passed
 from syncd.core.snapshots.manifest import Manifest
 from syncd.core.snapshots.schedule import Due, Schedule, local_date, retry_after
 
-ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata"]
+ZONES = [
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Africa/Casablanca",
+    "America/Santiago",
+    "Asia/Kolkata",  # which never changes its clocks
+]
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 BEGIN, END = (datetime(2026, 1, 1, tzinfo=UTC).timestamp(), datetime(2027, 1, 1, tzinfo=UTC).timestamp())
 
@@ -28,6 +36,10 @@ def manifest(day: date, taken: float) -> Manifest:
         index=1, term=1, state_bytes=0, records=0, keys=0, nodes=0, services=0, checks=0, kinds={}, unknown=()
     )
     return Manifest(file="f", taken=int(taken), date=day, size=0, sha256="", prefix="", contents=contents)
+
+
+def passed(day: date, ended: float) -> Passed:
+    return Passed(date=day, ended=int(ended), file="f", taken=0, keys=0, store="Consul", seconds=0.0)
 
 
 def at(text: str, zone: str) -> float:
@@ -87,43 +99,74 @@ def test_going_on_from_one_to_the_next_misses_none_and_repeats_none(zone: str, t
     assert [each.day for each in found] == list(days(found[0].day, found[-1].day))
 
 
-@pytest.mark.parametrize(
-    ("zone", "text", "comes"),
-    [
-        ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29T01:30Z"),  # 03:30 summer time
-        ("America/New_York", "2026-03-08T02:30", "2026-03-08T07:30Z"),
-        ("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-03T15:45Z"),  # half an hour is left out
-        ("Africa/Casablanca", "2026-03-22T02:30", "2026-03-22T02:30Z"),  # Ramadan's end
-    ],
-)
-def test_a_time_that_the_date_lacks_comes_later_by_as_much(zone: str, text: str, comes: str) -> None:
-    day, time = date.fromisoformat(text[:10]), text[11:]
-    plan = schedule(f"{time[3:]} {time[:2]} * * *", zone)
-    due = plan.next(at(f"{day}T00:00", zone))
-    assert due == Due(day, datetime.fromisoformat(comes).timestamp())
+GAPS = [
+    ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29T01:30Z"),  # 03:30 summer time
+    ("America/New_York", "2026-03-08T02:30", "2026-03-08T07:30Z"),
+    ("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-03T15:45Z"),  # half an hour is left out
+    ("Africa/Casablanca", "2026-03-22T02:30", "2026-03-22T02:30Z"),  # Ramadan's end
+    ("America/Santiago", "2026-09-06T00:00", "2026-09-06T04:00Z"),  # the date begins at 01:00
+]
+FOLDS = [
+    ("Europe/Berlin", "2026-10-25T02:30", HOUR),
+    ("America/New_York", "2026-11-01T01:30", HOUR),
+    ("Australia/Lord_Howe", "2026-04-05T01:45", HOUR / 2),
+    ("Africa/Casablanca", "2026-02-15T02:30", HOUR),
+    ("America/Santiago", "2026-04-04T23:30", HOUR),  # the date ends twice
+]
+KINDS = ["nightly", "drill"]
 
 
-@pytest.mark.parametrize(
-    ("zone", "text", "apart"),
-    [
-        ("Europe/Berlin", "2026-10-25T02:30", HOUR),
-        ("America/New_York", "2026-11-01T01:30", HOUR),
-        ("Australia/Lord_Howe", "2026-04-05T01:45", HOUR / 2),
-        ("Africa/Casablanca", "2026-02-15T02:30", HOUR),
-    ],
-)
-def test_a_time_that_comes_twice_counts_once(zone: str, text: str, apart: float) -> None:
+def scheduled(kind: str, zone: str, text: str) -> tuple[Schedule, date]:
+    """Make the schedule of every night, or of every week, that has a local time, and name that date."""
     day, time = date.fromisoformat(text[:10]), text[11:]
-    plan = schedule(f"{time[3:]} {time[:2]} * * *", zone)
+    weekday = "*" if kind == "nightly" else str(day.isoweekday() % 7)
+    return schedule(f"{time[3:]} {time[:2]} * * {weekday}", zone), day
+
+
+def done(kind: str, plan: Schedule, first: float, last: float) -> list[tuple[date, float]]:
+    """Look every five minutes, and say for which dates it was done, and when."""
+    manifests: list[Manifest] = []
+    drills: list[Passed] = []
+    found: list[tuple[date, float]] = []
+    now = first
+    while now < last:
+        due = plan.latest(now)
+        met = [due.is_met_by(each, now) for each in manifests] + [each.meets(due, now) for each in drills]
+        if not any(met):
+            found.append((due.day, now))
+            if kind == "nightly":
+                manifests.append(manifest(due.day, now))
+            else:
+                drills.append(passed(due.day, now))
+        now += 5 * MINUTE
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("zone", "text", "comes"), GAPS)
+def test_a_time_that_the_date_lacks_comes_later_by_as_much(kind: str, zone: str, text: str, comes: str) -> None:
+    plan, day = scheduled(kind, zone, text)
+    due = Due(day, datetime.fromisoformat(comes).timestamp())
+    naive = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+    assert naive.astimezone(UTC).astimezone(naive.tzinfo).replace(tzinfo=None) != naive.replace(tzinfo=None), "no gap"
+    assert plan.next(due.at - 20 * HOUR) == due
+    found = done(kind, plan, due.at - 20 * HOUR, due.at + 20 * HOUR)
+    assert [each for each in found[1:] if each[0] == day] == [(day, due.at)]
+    assert len(found) == 2, "the one before was made up for, then this one came"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("zone", "text", "apart"), FOLDS)
+def test_a_time_that_comes_twice_counts_once(kind: str, zone: str, text: str, apart: float) -> None:
+    plan, day = scheduled(kind, zone, text)
     first = at(text, zone)
     again = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=1).timestamp()
     assert again - first == apart, "the zone has no such change that night"
     assert plan.next(first - 1) == Due(day, first)
-    assert plan.next(first).day == day + timedelta(1)
-    node = Node(plan, [manifest(day - timedelta(1), first - DAY)])
-    for now in (first - 1, first, first + MINUTE, again, again + MINUTE):
-        node.look(now)
-    assert node.dates()[1:] == [day]
+    assert plan.next(first).day == day + timedelta(1 if kind == "nightly" else 7)
+    found = done(kind, plan, first - 20 * HOUR, again + 20 * HOUR)
+    assert [each for each in found[1:] if each[0] == day] == [(day, first)]
+    assert len(found) == 2
 
 
 def test_nights_that_were_missed_are_made_up_for_once() -> None:
