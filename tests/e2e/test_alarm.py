@@ -91,7 +91,7 @@ def test_a_drill_is_shown_by_status_and_metrics_and_one_that_fails_is_told(machi
     without = ":".join(each for each in os.environ["PATH"].split(":") if not Path(each, "consul").exists())
     embedded = "embedded" in machine.cli("status").stdout
     with machine.run(PATH=without) as daemon:
-        daemon.wait_for_output("in sync")
+        daemon.wait_for_output("took a snapshot")
         if not embedded:
             pager.wait_for_tries(1)
             (failure,) = pager.tries[0].body["data"]["failures"]
