@@ -18,8 +18,9 @@ from syncd.fanout.tables import Delivery
 class Tries:
     """Makes one try at a time for each subscriber.
 
-    ``now`` gives Unix seconds, ``draw`` random numbers in [0, 1). ``ready``: the view is whole, so keys may be told; ``leading``: this node
-    tells also those that only one may tell. ``wake`` is set where the time of a next try has to be looked at.
+    ``now`` gives Unix seconds, ``draw`` random numbers in [0, 1). ``ready``: the view is whole, so keys may be told;
+    ``leading``: this node tells also those that only one may tell. ``wake`` is set where the time of a next try has to
+    be looked at.
     """
 
     def __init__(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.consul import consul_binary
+from tests.support.consul import ConsulAgent, consul_binary
 from tests.support.hook import Hook, hook
-from tests.support.machine import Machine
+from tests.support.machine import Kv, Machine
+from tests.support.repository import Repository
 
 
 @pytest.fixture
@@ -80,36 +81,42 @@ def test_a_stream_about_snapshots_is_told_what_it_missed(local: Machine) -> None
         assert local.api.get("/api/v1/events?about=news").status == 400
 
 
+def settings_with_drills(machine: Machine, *tables: str) -> None:
+    own = f'[snapshots]\ndirectory = "{machine.home / "kept"}"\nschedule = "@daily"\ndrill = "@weekly"\n'
+    (machine.repository.folder / "syncd.toml").write_text("\n".join([own, *tables]))
+
+
+def without_consul() -> str:
+    return ":".join(each for each in os.environ["PATH"].split(":") if not Path(each, "consul").exists())
+
+
 # promise 23
-def test_a_drill_is_shown_by_status_and_metrics_and_one_that_fails_is_told(machine: Machine, pager: Hook) -> None:
-    tables = [
-        f'[snapshots]\ndirectory = "{machine.home / "kept"}"\nschedule = "@daily"\ndrill = "@weekly"\n',
-        pager.subscriber("pager", machine.home, 'about = "snapshots"'),
-    ]
-    (machine.repository.folder / "syncd.toml").write_text("\n".join(tables))
-    binaries = Path(consul_binary()).parent
-    without = ":".join(each for each in os.environ["PATH"].split(":") if not Path(each, "consul").exists())
-    embedded = "embedded" in machine.cli("status").stdout
-    with machine.run(PATH=without) as daemon:
-        daemon.wait_for_output("took a snapshot")
-        if not embedded:
-            pager.wait_for_tries(1)
-            (failure,) = pager.tries[0].body["data"]["failures"]
-            assert (failure["what"], failure["cause"]) == ("drill", "failed")
-            assert "no consul on PATH" in failure["why"]
-            assert "syncd_drill_failing 1.0" in machine.api.get("/metrics").body.decode()
-            assert "no consul on PATH" in machine.cli("status").stdout
-        assert daemon.stop() == 0
-    with machine.run(PATH=f"{binaries}:{without}") as daemon:
-        if not embedded:
-            daemon.wait_for_output("a drill passed")
-        else:
-            daemon.wait_for(lambda: machine.api.get("/api/v1/status").json["drills"]["last"] > 0)
-        assert "the last passed" in machine.cli("status").stdout
+def test_a_drill_that_passes_is_shown_by_status_and_metrics(machine: Machine) -> None:
+    settings_with_drills(machine)
+    with machine.run(PATH=f"{Path(consul_binary()).parent}:{without_consul()}") as daemon:
+        daemon.wait_for_output("a drill passed")
         drills = machine.api.get("/api/v1/status").json["drills"]
-        assert (drills["schedule"], drills["trouble"]) == ("@weekly", None)
+        assert (drills["schedule"], drills["trouble"], drills["last"] > 0) == ("@weekly", None, True)
+        assert "the last passed" in machine.cli("status").stdout
         metrics = machine.api.get("/metrics").body.decode()
         assert "syncd_drill_failing 0.0" in metrics
         assert "syncd_drill_late 0.0" in metrics
         assert daemon.stop() == 0
-    assert len(pager.tries) == (0 if embedded else 1)
+
+
+# promise 23
+@pytest.mark.consul
+def test_a_drill_that_fails_is_told_once_and_shown(consul: ConsulAgent, repository: Repository, tmp_path: Path) -> None:
+    machine = Machine(repository, tmp_path / "home", Kv(consul.address, f"test/{tmp_path.name}"))
+    machine.home.mkdir()
+    with hook() as pager:
+        settings_with_drills(machine, pager.subscriber("pager", machine.home, 'about = "snapshots"'))
+        for _ in range(2):
+            with machine.run(PATH=without_consul()) as daemon:
+                daemon.wait_for_output("the scheduled drill failed")
+                pager.wait_for_tries(1)
+                assert "syncd_drill_failing 1.0" in machine.api.get("/metrics").body.decode()
+                assert "no consul on PATH" in machine.cli("status").stdout
+                assert daemon.stop() == 0
+        (failure,) = [each for got in pager.tries for each in got.body["data"]["failures"]]
+        assert (failure["what"], failure["cause"]) == ("drill", "failed")
