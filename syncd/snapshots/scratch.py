@@ -28,6 +28,9 @@ _GRPC_TLS: Final = (1, 14)
 _ALONE: Final = " peering { enabled = false }"
 """From the same version on: what is restored must not make the scratch agent call other clusters."""
 _TAIL: Final = 600
+_NO_INTERFACES: Final = "bind_addr cannot be empty"
+"""What a Consul says that may not list the network's interfaces, whatever address it is given."""
+_UNIT_HINT: Final = "as a service: let the unit have RestrictAddressFamilies=AF_NETLINK (docs/snapshots.md, Every week)"
 
 
 class Scratch:
@@ -43,7 +46,8 @@ class Scratch:
         code = self._process.returncode
         if code is not None:
             last = " ".join(self._log.read_text(errors="replace")[-_TAIL:].split())
-            raise SnapshotError(f"the scratch Consul ended with {code}: {last}", hint="no store of yours was touched")
+            hint = _UNIT_HINT if _NO_INTERFACES in last else "no store of yours was touched"
+            raise SnapshotError(f"the scratch Consul ended with {code}: {last}", hint=hint)
 
 
 @asynccontextmanager

@@ -2,16 +2,21 @@
 
 import json
 import os
+import platform
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import no_netlink
 from tests.support.consul import ConsulAgent, consul_binary, start_agent
 from tests.support.embedded import start_embedded
 from tests.support.machine import Kv, Machine
+from tests.support.process import COMMAND, environment
 from tests.support.repository import Repository
 from tests.support.snapshots import kv, register, snapshot
 from tests.support.waiting import wait_until
@@ -107,3 +112,21 @@ def test_the_scratch_agent_ends_with_whoever_started_it(repository: Repository, 
         wait_until(agents, "the scratch agent")
         drill.process.send_signal(signal.SIGKILL)
         wait_until(lambda: not agents(), "its end")
+
+
+@pytest.mark.consul
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86-64")
+def test_in_the_unit_s_sandbox_it_says_what_the_unit_needs(
+    repository: Repository, tmp_path: Path, scratch: Path
+) -> None:
+    """The unit as it is forbids netlink; the drop-in of docs/snapshots.md allows it."""
+    (tmp_path / "a.snap").write_bytes(snapshot(register(), kv("a")))
+    filtered = [sys.executable, str(Path(no_netlink.__file__)), *COMMAND, "snapshot", "drill", str(tmp_path / "a.snap")]
+    environ = environment(tmp_path, **drilling(tmp_path, scratch))
+    done = subprocess.run(
+        filtered, cwd=repository.folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "the scratch Consul ended with 1" in done.stderr
+    assert "RestrictAddressFamilies=AF_NETLINK" in done.stderr
+    assert list(scratch.iterdir()) == []
