@@ -141,7 +141,7 @@ def test_the_program_after_it_gets_the_path_and_its_failure_keeps_the_old(machin
     copied = tmp_path / Path(first["file"]).name
     assert copied.read_bytes() == Path(first["file"]).read_bytes()
     told = take("cp,-t,/nowhere", check=1).stderr
-    assert "the snapshot is good, but cp failed after it: exit 1 (" in told
+    assert "the snapshot is good, but cp failed after it: exit 1\n" in told
     assert "cp: " in told.partition("snapshots.after printed")[2], "what it printed is in the log"
     assert len(machine.json("snapshot", "list")) == 2
     assert "removed consul-" in take(f"cp,-t,{tmp_path}").stdout

@@ -63,7 +63,7 @@ def secret_file(tmp_path: Path) -> Path:
 
 def subscribe(machine: Machine, port: int, secret_file: Path) -> None:
     """Name the subscriber as the page does."""
-    (text,) = blocks("toml")
+    (text,) = (each for each in blocks("toml") if ":9000/" in each)
     text = text.replace(":9000/", f":{port}/").replace("/etc/syncd/brain.secret", str(secret_file))
     assert f":{port}/" in text
     assert str(secret_file) in text

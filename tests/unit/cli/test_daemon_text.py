@@ -11,6 +11,7 @@ from syncd.core.desired import Commit
 from syncd.core.problems import Problem
 from syncd.daemon.answers import (
     LiveDrift,
+    LiveDrills,
     LiveOrders,
     LivePass,
     LiveSnapshots,
@@ -45,6 +46,22 @@ def saving(**fields: Any) -> LiveSnapshots:
         "trouble": None,
     }
     return LiveSnapshots(**{**given, **fields})
+
+
+def drilling(**fields: Any) -> LiveDrills:
+    given: dict[str, Any] = {
+        "schedule": "@weekly",
+        "next": NOW + 7200,
+        "last": NOW - 22 * 3600,
+        "file": "consul-1.snap",
+        "taken": 0.0,
+        "store": "Consul",
+        "tried": 0.0,
+        "failures": 0,
+        "late": False,
+        "trouble": None,
+    }
+    return LiveDrills(**{**given, **fields})
 
 
 GONE = Standings("gone", "webhook", "", "http://x", "disabled", False, 3, NOW - 60, 0, 0.0, "410 Gone", 1, 0, 0)
@@ -133,6 +150,9 @@ def test_a_daemon_that_does_well_takes_three_lines() -> None:
             {"snapshots": saving()},
             "snapshot the newest was taken 22 hours ago: /b/consul-1.snap; the next is due in 2 hours",
         ),
+        ({"drills": drilling(last=0.0)}, "drill    none has passed yet; the next is due in 2 hours"),
+        ({"drills": drilling()}, "drill    the last passed 22 hours ago: consul-1.snap; the next is due in 2 hours"),
+        ({"drills": drilling(late=True, trouble=Trouble("none passed"))}, "trouble  none passed"),
         ({"snapshots": saving(late=True, trouble=Trouble("it is late", hint="look"))}, "trouble  it is late (look)"),
     ],
 )
