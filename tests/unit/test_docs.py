@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 README: Final = (ROOT / "README.md").read_text()
 OPERATIONS: Final = (ROOT / "docs/operations.md").read_text()
+SUBSCRIBING: Final = (ROOT / "docs/subscribing.md").read_text()
 ARCHITECTURE: Final = (ROOT / "docs/architecture.md").read_text()
 
 
@@ -179,7 +180,7 @@ def test_the_readme_shows_what_its_commands_would_answer() -> None:
     assert f" keys={len(seed())} " in README
 
 
-@pytest.mark.parametrize("page", [README, OPERATIONS], ids=["README", "operations"])
+@pytest.mark.parametrize("page", [README, OPERATIONS, SUBSCRIBING], ids=["README", "operations", "subscribing"])
 def test_settings_shown_as_an_example_are_settings(page: str, tmp_path: Path) -> None:
     shown = blocks(page, "toml") + re.findall(r"<<'END'\n(.*?)^END$", page, re.MULTILINE | re.DOTALL)
     assert shown
