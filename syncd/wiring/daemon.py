@@ -65,15 +65,8 @@ def _loops(parts: Parts, fanout: Fanout, service: Service) -> Loops:
     head = fanout.journal.head
     reconciler.expect(head.epoch, head.record)
     observer = Observer(parts.store, parts.survey, pulse=service.pulse, clock=boot_time, draw=random.random)
-    return Loops(
-        service,
-        lease,
-        Passes(time.time),
-        reconciler,
-        observer,
-        make_nightly(parts, turn, sound),
-        make_drills(parts, turn, sound),
-    )
+    nightly, drills = make_nightly(parts, turn, sound), make_drills(parts, turn, sound)
+    return Loops(service, lease, Passes(time.time), reconciler, observer, nightly, drills)
 
 
 def _daemon(parts: Parts, fanout: Fanout, loops: Loops) -> Daemon:

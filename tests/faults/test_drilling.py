@@ -23,7 +23,7 @@ from syncd.daemon.lease import Lease
 from syncd.daemon.snapshot import Snapshots
 from syncd.daemon.turn import Turn
 from syncd.snapshots.folder import Folder
-from syncd.wiring import Parts
+from syncd.wiring.parts import Parts
 from tests.support.consul import consul_binary
 from tests.support.scene import Scene
 
