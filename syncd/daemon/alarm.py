@@ -32,11 +32,12 @@ class Alarm:
             id_ = head.next_id(head.epoch, head.index)
             event = Event(id_, "snapshot", head.epoch, head.index, now, (), 0, failures=(failure,))
             try:
-                await self._journal.publish(event, replace(head, failures=noted), (), now=now)
-                self._said = ""
+                told = await self._journal.publish(event, replace(head, failures=noted), (), now=now)
             except StateError as error:
                 if str(error) != self._said:
                     self._said = str(error)
                     log.warning("subscribers cannot be told of a failure yet", why=error.message, hint=error.hint)
-            if self._journal.head.failures == noted:  # also where it was written, and only tidying failed
-                self._tell(replace(event, seq=self._journal.head.seq))
+                return
+            self._said = ""
+            if told is not None:
+                self._tell(told)

@@ -138,8 +138,9 @@ class Messages:
         return Message(id_, cloudevent.encode(event, self._prefix))
 
     def _make(self, wanted: Wanted, events: list[Event]) -> Message | None:
-        about = wanted.audience.filter.about
-        events = [event for event in events if event.about == about]
+        about, concerns = wanted.audience.filter.about, wanted.audience.limit
+        # What came between and concerns others must not change the id of what is tried again.
+        events = [event for event in events if concerns(event) is not None]
         full = about == "keys" and (wanted.after is None or any(event.kind == "reset" for event in events))
         if full:
             event: Event | None = self._full(wanted)

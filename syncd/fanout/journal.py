@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -101,7 +102,8 @@ class Journal:
 
         self.head = await self._run(write)
         self._writes += 1 + (size_of(event.changes) >> 16 if event else 0)
-        await self.tidy(now)
+        with suppress(StateError):  # the event is written; whoever writes next says what is wrong
+            await self.tidy(now)
         return msgspec.structs.replace(event, seq=self.head.seq) if event else None
 
     async def events(self, after: int, upto: int) -> list[Event] | None:

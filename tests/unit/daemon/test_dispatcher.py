@@ -204,6 +204,20 @@ async def test_a_failed_try_is_made_again_with_the_same_id_and_body(fanout: Fano
     assert (ended.id, ended.outcome, ended.tries) == ("e-1-j-1", "delivered", 3)
 
 
+# promise 17
+async def test_what_concerns_others_changes_neither_id_nor_body_of_what_is_tried_again(fanout: Fanout) -> None:
+    await fanout.start(BRAIN)
+    receiver = fanout.receiver("brain")
+    receiver.answer = FAILED
+    await fanout.publish(brain_model="a")
+    await fanout.publish(tts_voice="v")
+    fanout.now = fanout.standing("brain").next
+    fanout.dispatcher._tries.wake.set()
+    await until(lambda: is_count(receiver, 3), "it is not tried again")
+    assert receiver.tries[1] == receiver.tries[2]
+    assert receiver.tries[2].id == "e-1-j-1"
+
+
 async def is_count(receiver: Receiver, count: int) -> bool:
     return len(receiver.tries) >= count
 
