@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from syncd.core.delivery import DeliveryEvent, DeliveryState
+from syncd.core.delivery import DISABLED, DUE, IDLE, REPLAYED, WAITING
 from syncd.core.errors import NotFound, StateError
 from syncd.core.event import Event
 from syncd.core.subscriber import File, Subscriber
@@ -66,7 +66,7 @@ class Dispatcher:
                 concerns[audience] = audience.limit(event) is not None
             if concerns[audience]:
                 owe(line, event.time)
-            elif line.state is DeliveryState.IDLE or _is_level(line, event.seq):
+            elif line.state is IDLE or _is_level(line, event.seq):
                 line.standing.told = event.seq
 
     def begin(self, *, leading: bool) -> None:
@@ -110,13 +110,13 @@ class Dispatcher:
         pause = _ROUND_SECONDS
         for line in self._lines.values():
             self._tries.start(line)  # what it is owed may not have been readable before
-            if line.state is not DeliveryState.WAITING:
+            if line.state is not WAITING:
                 continue
             left = line.due(now) - now
             if left > 0:
                 pause = min(pause, left)
                 continue
-            line.move(DeliveryEvent.DUE)
+            line.move(DUE)
             self._tries.start(line)
         return pause
 
@@ -158,8 +158,8 @@ class Dispatcher:
         line.sender.send(message, lambda result: None if answer.done() else answer.set_result(result))
         try:
             result = await answer
-            if result.outcome == "delivered" and line.state is DeliveryState.WAITING:  # it is back
-                line.move(DeliveryEvent.DUE)
+            if result.outcome == "delivered" and line.state is WAITING:  # it is back
+                line.move(DUE)
             return result
         finally:
             line.answer = None
@@ -178,7 +178,7 @@ class Dispatcher:
         standing.told, standing.retry, standing.disabled = after, None, False
         standing.replay = self._draw_id()[:8]
         line.since = self._now()
-        line.move(DeliveryEvent.REPLAYED)
+        line.move(REPLAYED)
         self._journal.acknowledge(standing, None)
         self._tries.start(line)
 
@@ -214,7 +214,7 @@ class Dispatcher:
             standing.told = None
         line = self._lines[name] = Line(subscriber, sender, standing, self._messages.audience(subscriber))
         line.done = partial(self._tries.done, line)
-        if line.state is DeliveryState.WAITING:
+        if line.state is WAITING:
             self._tries.wake.set()
         elif standing.told is None or standing.told < self._journal.head.seq:
             self._tries.owe(line, self._messages.since(standing.told or 0) or self._now())
@@ -238,7 +238,7 @@ class Dispatcher:
 
 def _is_level(line: Line, seq: int) -> bool:
     """Tell whether a disabled subscriber has missed nothing before that event."""
-    return line.state is DeliveryState.DISABLED and line.standing.told == seq - 1
+    return line.state is DISABLED and line.standing.told == seq - 1
 
 
 async def _until_free(line: Line) -> None:

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import msgspec
 
-from syncd.core.delivery import TABLE, DeliveryEvent, DeliveryState, due
+from syncd.core.delivery import DISABLED, IDLE, TABLE, WAITING, DeliveryEvent, due
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.messages import Audience, Wanted
 from syncd.fanout.sender import Done, Result, Sender
@@ -20,6 +20,30 @@ class Line:
     that it is nobody's subscriber any more.
     """
 
+    __slots__ = (
+        "_released",
+        "answer",
+        "audience",
+        "busy",
+        "complaint",
+        "delivered",
+        "done",
+        "dropped",
+        "exhausted",
+        "failed",
+        "id",
+        "led",
+        "news",
+        "said",
+        "sender",
+        "since",
+        "standing",
+        "started",
+        "state",
+        "subscriber",
+        "wanted",
+    )
+
     done: Done
     wanted: Wanted
 
@@ -29,7 +53,7 @@ class Line:
         self.standing = standing
         self.audience = audience
         self.led = subscriber.scope == "leader"
-        self.state = DeliveryState.IDLE
+        self.state = IDLE
         self.busy = False
         self._released: asyncio.Event | None = None  # made where somebody waits: each delivery would pay for it
         self.id = ""
@@ -42,9 +66,9 @@ class Line:
         self.complaint = ""  # what the log said last of its trouble; "" once that is over
         self.delivered = self.failed = self.exhausted = 0
         if standing.disabled:
-            self.state = DeliveryState.DISABLED
+            self.state = DISABLED
         elif standing.retry is not None:
-            self.state = DeliveryState.WAITING
+            self.state = WAITING
             self.news = True  # what came after the last try is not remembered, and might wait for a day
 
     def move(self, event: DeliveryEvent) -> None:
@@ -73,7 +97,7 @@ class Line:
     def told(self, head: int, now: float, *, held: bool) -> "Standings":
         """Say how it stands; ``head`` is the number of the last event. ``held``: another node leads and tells it."""
         subscriber, standing = self.subscriber, self.standing
-        owed, told = self.state is not DeliveryState.IDLE and not held, standing.told
+        owed, told = self.state is not IDLE and not held, standing.told
         return Standings(
             name=subscriber.name,
             kind=subscriber.kind,
@@ -84,7 +108,7 @@ class Line:
             behind=(1 if told is None else head - told) if owed else 0,
             since=self.since if owed else 0.0,
             tries=standing.retry.tries if standing.retry else 0,
-            next=self.due(now) if self.state is DeliveryState.WAITING else 0.0,
+            next=self.due(now) if self.state is WAITING else 0.0,
             said=self.said,
             delivered=self.delivered,
             failed=self.failed,

@@ -53,6 +53,9 @@ class Wanted(NamedTuple):
     replay: str = ""
 
 
+Made = tuple[Wanted, Message | Literal["elsewhere"] | None]
+
+
 class Messages:
     """Makes messages from the newest events, which it is given, and from the journal where they are older."""
 
@@ -62,7 +65,7 @@ class Messages:
         self._prefix = prefix
         self._recent: deque[Event] = deque()
         self._changes = 0
-        self._wanted: dict[Audience, Wanted] = {}
+        self._newest: dict[Audience, Made] = {}
         self._made: dict[Wanted, Message | None] = {}
         self._turns = 0
         self._loading = asyncio.Lock()
@@ -83,31 +86,41 @@ class Messages:
         self._changes += len(event.changes)
         while len(self._recent) > _RECENT or (self._changes > _RECENT_CHANGES and len(self._recent) > 1):
             self._changes -= len(self._recent.popleft().changes)
-        self._wanted.clear()
+        self._newest.clear()
         self._made.clear()
 
     def since(self, seq: int) -> float:
         """Return when the first event after one was published, as far as that is remembered."""
         return next((event.time for event in self._recent if event.seq > seq), 0.0)
 
-    def wanted(self, audience: Audience, after: int | None, replay: str) -> Wanted:
-        """Say what they want who were told all up to ``after``: everything since. Most of an audience want the same."""
-        last, upto = self._wanted.get(audience), self._journal.head.seq
-        if last is None or last.upto != upto or last.after != after or last.replay != replay:
-            last = self._wanted[audience] = Wanted(audience, after, upto, replay)
+    def newest(self, audience: Audience, after: int | None, replay: str) -> Made:
+        """Make the message for who was told all up to ``after``; most of an audience were told the same."""
+        self._forget_turned()
+        last, upto = self._newest.get(audience), self._journal.head.seq
+        if last is not None:
+            wanted = last[0]
+            if wanted.upto == upto and wanted.after == after and wanted.replay == replay:
+                return last
+        wanted = Wanted(audience, after, upto, replay)
+        last = self._newest[audience] = wanted, self.make(wanted)
         return last
 
     def make(self, wanted: Wanted) -> Message | Literal["elsewhere"] | None:
         """Make a message; None where nothing concerns the audience, ``elsewhere`` where the journal must be asked."""
-        if self._turns != self._view.turns:  # what became a secret is in none of them
-            self._turns = self._view.turns
-            self._made.clear()
+        self._forget_turned()
         made = self._made.get(wanted, _UNMADE)
         if made is not _UNMADE:
             return made
         if self._is_elsewhere(wanted.after, wanted.upto):
             return "elsewhere"
         return self._keep(wanted)
+
+    def _forget_turned(self) -> None:
+        """Drop what is made where something has become a secret: it must be in none of them."""
+        if self._turns != self._view.turns:
+            self._turns = self._view.turns
+            self._newest.clear()
+            self._made.clear()
 
     def _is_elsewhere(self, after: int | None, upto: int) -> bool:
         if after is None:

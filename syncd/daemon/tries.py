@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from syncd.core import delivery
-from syncd.core.delivery import DeliveryEvent, DeliveryState
+from syncd.core.delivery import CHANGED, DELIVERED, DISABLED, EXHAUSTED, FAILED, GONE, IDLE, OWED, STARTED, WAITING
 from syncd.core.errors import StateError
 from syncd.daemon.complaints import tell_delivered, tell_exhausted, tell_failed, tell_gone, tell_unread
 from syncd.daemon.latency import Latency
@@ -44,8 +44,8 @@ class Tries:
     def owe(self, line: Line, since: float) -> None:
         """Have a subscriber told what it has not been told, published ``since`` then (Unix seconds)."""
         line.since = line.since or since
-        line.move(DeliveryEvent.CHANGED)
-        if line.state is DeliveryState.WAITING:
+        line.move(CHANGED)
+        if line.state is WAITING:
             line.news = True
             self.wake.set()
         else:
@@ -53,16 +53,15 @@ class Tries:
 
     def start(self, line: Line) -> None:
         """Begin a try, where one is owed and nothing stands against it."""
-        if line.state is not DeliveryState.OWED or line.busy or line.dropped:
+        if line.state is not OWED or line.busy or line.dropped:
             return
         if line.led and not self.leading:
             return
         if not self.ready and line.audience.filter.about == "keys":
             return
         standing = line.standing
-        wanted = self._messages.wanted(line.audience, standing.told, standing.replay)
+        wanted, message = self._messages.newest(line.audience, standing.told, standing.replay)
         line.busy, line.wanted = True, wanted
-        message = self._messages.make(wanted)
         if message != "elsewhere":
             self._send(line, message)
             return
@@ -82,10 +81,10 @@ class Tries:
 
     def _send(self, line: Line, message: Message | None) -> None:
         if message is None:
-            line.move(DeliveryEvent.DELIVERED)
+            line.move(DELIVERED)
             self._told(line)
             return
-        line.move(DeliveryEvent.STARTED)
+        line.move(STARTED)
         line.id, line.started = message.id, self._now()
         line.sender.send(message, line.done)
 
@@ -98,12 +97,12 @@ class Tries:
         if result.outcome == "delivered":
             self.latency.observe(now - (line.since or line.started))
             line.delivered += 1
-            line.move(DeliveryEvent.DELIVERED)
+            line.move(DELIVERED)
             if line.complaint or line.standing.retry is not None:
                 tell_delivered(line)
             self._end(line, result.outcome, now)
         elif result.outcome == "gone":
-            line.move(DeliveryEvent.GONE)
+            line.move(GONE)
             line.standing.disabled = True
             tell_gone(line, result.said)
             self._end(line, result.outcome, now)
@@ -117,11 +116,11 @@ class Tries:
         retry = delivery.failed(standing.retry, now, self._draw(), asked=result.retry_after)
         if retry is None:
             line.exhausted += 1
-            line.move(DeliveryEvent.EXHAUSTED)
+            line.move(EXHAUSTED)
             tell_exhausted(line, result.said, line.id)
             self._end(line, "exhausted", now)
             return
-        line.move(DeliveryEvent.FAILED)
+        line.move(FAILED)
         standing.retry = retry
         self._journal.acknowledge(standing, None)
         tell_failed(line, result.said, retry, now)
@@ -146,5 +145,5 @@ class Tries:
         line.release()
         if ended is not None:
             self._journal.acknowledge(standing, ended)
-        if self._journal.head.seq > upto and line.state in (DeliveryState.IDLE, DeliveryState.DISABLED):
+        if self._journal.head.seq > upto and line.state in (IDLE, DISABLED):
             self.owe(line, self._messages.since(upto))

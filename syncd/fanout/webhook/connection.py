@@ -30,20 +30,18 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._asking = False
 
-    @property
-    def usable(self) -> bool:
-        """Tell whether a request can be made."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    def request(self, head: bytes, apart: bytes) -> None:
-        """Send a whole request, a large body ``apart``; only while ``usable``."""
-        assert self._transport is not None
+    def request(self, head: bytes, apart: bytes) -> bool:
+        """Send a whole request, a large body ``apart``; False where the connection is closed, and nothing is sent."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
         self._asking = True
         self._replies.begin()
         if apart:
-            self._transport.writelines((head, apart))
+            transport.writelines((head, apart))
         else:
-            self._transport.write(head)
+            transport.write(head)
+        return True
 
     def drop(self) -> None:
         """Close without another word to the owner. Nothing is flushed: the peer may never read it."""

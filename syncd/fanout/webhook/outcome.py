@@ -19,7 +19,7 @@ def failed(said: str) -> Result:
 
 def outcome(status: int, retry_after: bytes, now: float) -> Result:
     """Judge a reply; ``now`` is in seconds since 1970, for a Retry-After that is a date."""
-    if status in _ASKING_FOR_PEACE and retry_after:
+    if retry_after and status in _ASKING_FOR_PEACE:
         return Result("failed", _said(status), _wait(retry_after, now))
     return _plain(status)
 

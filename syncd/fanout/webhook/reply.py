@@ -48,7 +48,8 @@ class Replies:
         fresh = self._left == HEAD_LIMIT
         if fresh and received in _known:
             self.status, self.retry_after = _known[received]
-            self._left, self._over, self.headed, self.reusable = BODY_LIMIT, True, True, True
+            self._over = self.headed = self.reusable = True
+            self._left = BODY_LIMIT
             return True
         if len(received) > self._left:
             return self._cut(received)

@@ -79,10 +79,8 @@ class WebhookSender:
         assert self._done is None, "one message at a time"
         self._message, self._done = message, done
         now = self._deadline.start()
-        connection = self._connection
-        if connection is not None and connection.usable and now - self._used < IDLE_LIMIT:
-            self._reused, self._used = True, now
-            self._ask(connection)
+        if self._connection is not None and now - self._used < IDLE_LIMIT and self._ask(self._connection, now):
+            self._reused = True
         else:
             self._connect()
 
@@ -106,11 +104,13 @@ class WebhookSender:
         else:
             self._end(failed(why))
 
-    def _ask(self, connection: Connection) -> None:
+    def _ask(self, connection: Connection, now: float) -> bool:
+        """Send the request; False where the connection is closed."""
         assert self._message is not None
         envelope = self._envelopes.around(self._message)
-        signer = self._secrets.signer(self._used) if self._secrets is not None else None
-        connection.request(self._start + envelope.rest(signer), envelope.apart)
+        signer = self._secrets.signer(now) if self._secrets is not None else None
+        self._used = now
+        return connection.request(self._start + envelope.rest(signer), envelope.apart)
 
     def _connect(self) -> None:
         self._drop()
@@ -127,8 +127,9 @@ class WebhookSender:
             self._end(failed(str(error)))
         else:
             self._connecting = None
-            self._connection, self._used = connection, self._loop.time()
-            self._ask(connection)
+            self._connection = connection
+            if not self._ask(connection, self._loop.time()):
+                self._end(failed("the connection was closed before an answer"))
 
     def _late(self) -> None:
         if self._connecting is not None:

@@ -70,12 +70,13 @@ def test_what_comes_while_nothing_is_asked_closes_the_connection_and_is_no_news(
     owner, wire = Listening(), Wire()
     connection = connected(owner, wire)
     connection.data_received(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
-    assert (owner.heard, wire.aborted, connection.usable) == ([], True, False)
+    assert (owner.heard, wire.aborted) == ([], True)
+    assert not connection.request(b"POST", b"")
 
 
 def test_a_connection_that_is_closing_cannot_be_used_though_nobody_was_told_yet() -> None:
     wire = Wire()
     connection = connected(Listening(), wire)
-    assert connection.usable
+    assert connection.request(b"POST", b"")
     wire.closing = True
-    assert not connection.usable
+    assert not connection.request(b"POST", b"")
