@@ -21,11 +21,11 @@ class BadReply(Exception):
 class Replies:
     """The replies on one connection, one after another; ``begin`` before each.
 
-    ``headed``: the head is whole, so ``status`` counts whatever becomes of the body. ``reusable``: another request
-    may follow on the connection.
+    ``begun``: something of the reply has come. ``headed``: its head is whole, so ``status`` counts whatever becomes of
+    the body. ``reusable``: another request may follow on the connection.
     """
 
-    __slots__ = ("_left", "_over", "_parser", "headed", "retry_after", "reusable", "status")
+    __slots__ = ("_left", "_over", "_parser", "begun", "headed", "retry_after", "reusable", "status")
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
@@ -34,18 +34,13 @@ class Replies:
     def begin(self) -> None:
         """Expect the reply to the next request."""
         self._left = HEAD_LIMIT
-        self._over = self.headed = self.reusable = False
+        self._over = self.begun = self.headed = self.reusable = False
         self.status = 0
         self.retry_after = b""
 
-    @property
-    def begun(self) -> bool:
-        """Tell whether anything of the reply has come."""
-        return self._left < HEAD_LIMIT
-
     def feed(self, received: bytes) -> bool:
         """Take what has come; tell whether the reply is over: whole, or its head whole and its body too large."""
-        fresh = self._left == HEAD_LIMIT
+        fresh, self.begun = not self.begun, True
         if fresh and received in _known:
             self.status, self.retry_after = _known[received]
             self._over = self.headed = self.reusable = True

@@ -63,6 +63,24 @@ def test_what_follows_unasked_ends_the_connection_and_changes_nothing(more: byte
     assert (replies.status, replies.reusable) == (410, False)
 
 
+@pytest.mark.parametrize("before", range(BODY_LIMIT - HEAD_LIMIT - 1, BODY_LIMIT - HEAD_LIMIT + 2))
+def test_no_piece_of_a_body_is_taken_for_a_reply_then_or_later(before: int) -> None:
+    well, broken = (b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % status for status in (b"200 OK", b"500 No"))
+    assert Replies().feed(well), "it is known from now on"
+    replies = Replies()
+    assert not replies.feed(b"HTTP/1.1 502 No\r\nContent-Length: %d\r\n\r\n" % (before + len(well)))
+    assert not replies.feed(b"x" * before)
+    assert replies.feed(well)
+    assert replies.status == 502
+    replies.begin()
+    assert not replies.feed(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (before + len(broken)))
+    assert not replies.feed(b"x" * before)
+    assert replies.feed(broken)
+    another = Replies()
+    assert another.feed(broken)
+    assert another.status == 500
+
+
 @pytest.mark.parametrize(
     "text",
     [
