@@ -100,10 +100,11 @@ class Journal:
             tables.write_published(connection, keys, gone, everything=everything)
             return tables.write_event(connection, event, head)
 
-        self.head = await self._run(write)
-        self._writes += 1 + (size_of(event.changes) >> 16 if event else 0)
-        with suppress(StateError):  # the event is written; whoever writes next says what is wrong
+        with suppress(StateError):  # the write says what is wrong
             await self.tidy(now)
+        self.head = await self._run(write)
+        # From here on nothing is waited for: a try that ends before the event is told would pass over it.
+        self._writes += 1 + (size_of(event.changes) >> 16 if event else 0)
         return msgspec.structs.replace(event, seq=self.head.seq) if event else None
 
     async def events(self, after: int, upto: int) -> list[Event] | None:

@@ -170,6 +170,22 @@ async def test_what_changes_during_a_try_is_told_next_at_its_final_value(fanout:
     assert len(receiver.tries) == 2
 
 
+# promise 15
+async def test_a_try_that_ends_while_the_journal_is_tidied_loses_no_event(fanout: Fanout) -> None:
+    fanout.receivers.answers["all"] = None
+    await fanout.publish(a="1")
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    fanout.now += 2 * 3600
+    publishing = asyncio.create_task(fanout.publish(a="2"))
+    while fanout.journal.head.seq < 2:
+        await asyncio.sleep(0)
+    receiver.reply()
+    await publishing
+    receiver.reply()
+    assert [told.get("a") for told in receiver.told] == ["1", "2"]
+
+
 # promise 16
 async def test_who_hangs_delays_nobody(fanout: Fanout) -> None:
     fanout.receivers.answers["brain"] = None
