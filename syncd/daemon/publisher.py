@@ -72,7 +72,7 @@ class Publisher:
                 await self._reset(held, record, sayings)
             else:
                 await self._differ(held, record, sayings, without=unsettled)
-                await self._hide(held, record, sayings)
+            await self._hide(held, record, sayings)
             self._blind, self._back = sayings.keys is None, False
         self._show(record, held.index)
         self._owed, self._applied = set(unsettled), _named(record.applied)
@@ -119,7 +119,7 @@ class Publisher:
             self._tell(told)
 
     def _show_all(self, held: Held, record: Record, sayings: Sayings) -> None:
-        view = self.view
+        view, self._blind = self.view, True  # what the journal tells of may have become a secret unseen
         view.entries = dict(held.live)
         view.secrets = {key for key, entry in held.live.items() if sayings.hides(key, entry)}
         self._show(record, held.index)
@@ -147,18 +147,20 @@ class Publisher:
             self.view.share(held.live)
         ours, foreign = _split(found, record.applied, self._applied or "")
         if ours:
-            await self._tell_of("revision", ours, held, record)
+            await self._tell_of("revision", ours, held, record, sayings)
         if foreign:
-            await self._tell_of("foreign", foreign, held, record)
+            await self._tell_of("foreign", foreign, held, record, sayings)
 
-    async def _tell_of(self, kind: EventKind, found: Sequence[Difference], held: Held, record: Record) -> None:
+    async def _tell_of(
+        self, kind: EventKind, found: Sequence[Difference], held: Held, record: Record, sayings: Sayings
+    ) -> None:
         index = max(held.index if kind == "revision" else 0, *(each.entry.index for each in found if each.entry), 0)
         changes = bounded([each.change for each in found])
         event = self._event(kind, record, index, changes, len(found))
         rows = [(each.change.key, value_hash(each.entry.value), each.secret) for each in found if each.entry]
         gone = [each.change.key for each in found if each.entry is None]
         head, known = self._head(record, event.index, held.index), self.view.entries.keys() - self.view.secrets
-        hide = {each.change.key for each in found if each.secret} & known
+        hide = set() if sayings.keys is None else {each.change.key for each in found if each.secret} & known
         told = await self._journal.publish(event, head, rows, gone, now=self._now(), hide=hide)
         self._take(found)
         self._show(record, held.index)
@@ -166,22 +168,28 @@ class Publisher:
             self._tell(told)
 
     async def _hide(self, held: Held, record: Record, sayings: Sayings) -> None:
-        """Follow what became a secret, or is none any more, without changing its value."""
+        """Follow what became a secret, or is none any more, without changing its value.
+
+        Where git cannot be asked nothing is taken out of the journal: that would be for good.
+        """
         view, step = self.view, held.settled
         known = step is not None and step.since == self._applied and not self._blind
         keys = step.changed if step is not None and known and step.changed is not None else view.entries.keys()
-        turned = [
-            (key, view.entries[key])
+        turned = {
+            key
             for key in keys
             if key in view.entries and sayings.hides(key, view.entries[key]) != (key in view.secrets)
-        ]
-        if not turned:
+        }
+        became = turned - view.secrets
+        view.secrets ^= turned
+        hide = set() if sayings.keys is None else set(view.secrets) if self._blind else became
+        noted = hide | turned
+        if not noted:
             return
-        view.secrets ^= {key for key, _ in turned}
-        view.turns += 1
-        rows = [(key, value_hash(entry.value), key in view.secrets) for key, entry in turned]
+        view.turns, self._blind = view.turns + 1, True  # until it is written
+        rows = [(key, value_hash(view.entries[key].value), key in view.secrets) for key in noted]
         head = self._head(record, self._journal.head.index, held.index)
-        await self._journal.publish(None, head, rows, now=self._now(), hide={key for key, _, secret in rows if secret})
+        await self._journal.publish(None, head, rows, now=self._now(), hide=hide)
 
     def _take(self, found: Iterable[Difference]) -> None:
         view = self.view

@@ -367,6 +367,73 @@ async def test_a_key_that_becomes_a_secret_without_a_new_value_is_hidden_from_th
     assert scene.view.secrets == set()
 
 
+SECRET: Final = "rules:\n- match: api.yaml\n  secret: true\n"
+
+
+async def kept_values(scene: Scene) -> set[bytes]:
+    """Return every value that the journal's events hold."""
+    kept = await scene.journal.events(0, scene.journal.head.seq)
+    assert kept is not None
+    return {value for event in kept for change in event.changes for value in (change.old, change.new) if value}
+
+
+# promise 12
+@pytest.mark.parametrize("value", [b"hunter2", b"hunter3"])
+async def test_what_became_a_secret_while_this_node_was_down_leaves_the_journal_too(
+    tmp_path: Path, value: bytes
+) -> None:
+    async with opened(tmp_path) as scene:
+        await scene.publish()
+        scene.tree("c2", api="token: hunter2\n")
+        scene.write("api/token", b"hunter2", flags=MARK)
+        scene.apply("c2", "api/token")
+        await scene.publish()
+        held, index = scene.held, scene.index
+    async with opened(tmp_path) as scene:
+        scene.held, scene.index = held, index
+        scene.tree("c3", api=f"token: {value.decode()}\n", rules=SECRET)
+        scene.write("api/token", value, flags=MARK)
+        scene.apply("c3", "api/token")
+        await scene.publish()
+        assert await kept_values(scene) == set()
+        assert (await scene.journal.published())["api/token"].secret
+
+
+# promise 12
+async def test_what_the_journal_could_not_take_out_is_taken_out_later(scene: Scene, tmp_path: Path) -> None:
+    await scene.publish()
+    scene.tree("c2", api="token: hunter2\n")
+    scene.write("api/token", b"hunter2", flags=MARK)
+    scene.apply("c2", "api/token")
+    await scene.publish()
+    scene.tree("c3", api="token: hunter2\n", rules=SECRET)
+    scene.apply("c3")
+    (tmp_path / "journal.db").rename(tmp_path / "elsewhere")
+    with pytest.raises(StateError):
+        await scene.publish()
+    (tmp_path / "elsewhere").rename(tmp_path / "journal.db")
+    await scene.publish()
+    assert await kept_values(scene) == set()
+
+
+# promise 15
+async def test_a_commit_that_this_node_lacks_for_a_while_takes_no_value_out_of_the_journal(scene: Scene) -> None:
+    await scene.publish()
+    scene.tree("c2", api="token: hunter2\n", brain="model: a\n")
+    scene.write("api/token", b"hunter2", flags=MARK)
+    scene.write("brain/model", b"a", flags=MARK)
+    scene.apply("c2", "api/token", "brain/model")
+    await scene.publish()
+    scene.apply("c3")
+    await scene.publish()
+    assert scene.view.secrets == {"api/token", "brain/model"}, "any may be one"
+    assert await kept_values(scene) == {b"hunter2", b"a"}
+    scene.tree("c3", api="token: hunter2\n", brain="model: a\n", rules=SECRET)
+    await scene.publish()
+    assert scene.view.secrets == {"api/token"}
+    assert await kept_values(scene) == {b"a"}
+
+
 # promise 15
 async def test_an_epoch_that_comes_back_is_told_under_ids_of_its_own(scene: Scene) -> None:
     await scene.publish()
