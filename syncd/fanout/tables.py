@@ -158,7 +158,6 @@ def hide(connection: sqlite3.Connection, names: AbstractSet[str]) -> None:
             if (without := hidden(event, names)) is event:
                 continue
             connection.execute("UPDATE event SET body = ? WHERE seq = ?", (msgspec.json.encode(without), seq))
-    connection.execute("PRAGMA secure_delete = OFF")
 
 
 def write_standings(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
