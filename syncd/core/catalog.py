@@ -99,7 +99,8 @@ def without_twins(
 
     Both would send the same delivery ids there, and a receiver takes the second for a repetition of the first.
     """
-    owners = {each.target.url: each for each in fixed if isinstance(each.target, Webhook)}
+    of_keys = (each for each in fixed if each.filter.about == "keys")  # what tells of snapshots has other ids
+    owners = {each.target.url: each for each in of_keys if isinstance(each.target, Webhook)}
     kept: list[Subscriber] = []
     twins: list[tuple[Subscriber, Subscriber]] = []
     for each in sorted(found, key=lambda one: one.name):

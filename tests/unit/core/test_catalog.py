@@ -167,3 +167,8 @@ def test_an_address_is_told_once_and_the_settings_come_first() -> None:
     left, twins = without_twins([fixed], [second, first, other])
     assert left == [first]
     assert twins == [(second, first), (other, fixed)]
+
+
+def test_a_service_whose_address_the_settings_name_for_snapshots_that_fail_is_told_of_keys_all_the_same() -> None:
+    alarm = Subscriber("alarm", Webhook("http://10.0.0.7:8080/config-changed"), Filter(about="snapshots"))
+    assert without_twins([alarm], [asked(instance())]) == ([asked(instance())], [])
