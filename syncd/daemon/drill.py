@@ -33,17 +33,27 @@ class Report(msgspec.Struct, frozen=True):
 
 
 async def rehearse(path: Path, *, embedded: bool) -> Report:
-    """Restore a snapshot into a store of its own kind that lives as long as this, and compare."""
+    """Restore a snapshot into a store of its own kind that lives as long as this, and compare.
+
+    SnapshotError where that cannot be done, also for want of a folder, a process or memory on this machine.
+    """
     stop = Event()
     try:
         entries = await asyncio.to_thread(reading.entries, path, stop=stop)
     finally:
         stop.set()  # a thread cannot be cancelled, and the process waits for it
-    async with (
-        _scratch(embedded=embedded) as (address, demand),
-        Store(resolve_endpoint({}, address=address), "") as store,
-    ):
-        return await drill(store, path, entries, demand)
+    try:
+        async with (
+            _scratch(embedded=embedded) as (address, demand),
+            Store(resolve_endpoint({}, address=address), "") as store,
+        ):
+            return await drill(store, path, entries, demand)
+    except OSError as error:
+        raise SnapshotError(
+            f"no store can be made to restore into: {error.strerror or error}",
+            where=str(error.filename or ""),
+            hint="a drill needs a consul that runs here, memory, and room in TMPDIR; no store of yours was touched",
+        ) from None
 
 
 @asynccontextmanager

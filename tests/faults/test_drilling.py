@@ -173,6 +173,26 @@ async def test_without_a_consul_it_fails_is_told_tried_again_and_forgotten_once_
     assert "".join(capfd.readouterr()).count("the scheduled drill failed") == 1
 
 
+async def test_a_machine_on_which_none_can_be_made_fails_the_drill_and_not_the_daemon(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True, finds=None) as one:
+        await one.take("2026-05-10T02:00")
+        broken = tmp_path / "bin" / "consul"
+        broken.parent.mkdir()
+        broken.write_bytes(b"\x7fELF of another machine")
+        broken.chmod(0o755)
+        with monkeypatch.context() as here:
+            here.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+            await one.look("2026-05-10T04:00")
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+        monkeypatch.setenv("PATH", f"{Path(consul_binary()).parent}:{os.environ['PATH']}")
+        await one.look("2026-05-10T04:10")
+        said = [each.why for each in one.failures]
+        assert "Exec format error" in said[0]
+        assert "No such file or directory" in said[-1]
+
+
 async def test_keys_that_are_not_what_they_were_are_told_by_their_number_alone(scene: Scene, tmp_path: Path) -> None:
     bad = Report("a scratch store", 0.1, Drilled(7, ("their/secret", "b"), ("c",), ()))
     async with node(scene, "a", tmp_path / "backup", leads=True, finds=bad) as one:
