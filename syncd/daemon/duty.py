@@ -106,7 +106,7 @@ class Duty(ABC):
             mine = await self.turn.is_mine()
         except StoreError:  # the passes say that it is away; where it stays away, this becomes late
             return None
-        self._mine = (self._mine or now) if mine else 0.0
+        self._mine = min(self._mine or now, now) if mine else 0.0  # the clock may have been put back
         return mine
 
     def _may_try(self, now: float) -> bool:

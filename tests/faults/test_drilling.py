@@ -214,6 +214,14 @@ async def test_without_a_snapshot_there_is_nothing_to_drill_until_it_is_late(sce
         assert [(each.what, each.cause) for each in one.failures] == [("drill", "late")]
 
 
+async def test_a_clock_that_was_ahead_at_the_start_keeps_no_drill_from_being_late(scene: Scene, tmp_path: Path) -> None:
+    async with node(scene, "a", tmp_path / "backup", leads=True) as one:
+        await one.look("2036-05-10T04:00")
+        await one.look("2026-05-10T04:00")
+        await one.look("2026-05-10T06:01")
+        assert [(each.cause, each.date) for each in one.failures] == [("late", "2026-05-10")]
+
+
 async def test_a_note_that_is_damaged_costs_a_drill_and_nothing_else(scene: Scene, tmp_path: Path) -> None:
     async with node(scene, "a", tmp_path / "backup", leads=True) as one:
         await one.take("2026-05-10T02:00")
