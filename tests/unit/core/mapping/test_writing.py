@@ -36,6 +36,12 @@ def test_each_first_segment_becomes_one_readable_file() -> None:
     assert read_back(write_tree(pairs.items())) == pairs
 
 
+def test_a_control_character_is_written_as_bytes_which_every_reader_takes() -> None:
+    pairs = {"door/ring": b"once\x07"}
+    assert write_tree(pairs.items()) == {"door.yaml": b"ring: !!binary b25jZQc=\n"}
+    assert read_back(write_tree(pairs.items())) == pairs
+
+
 def test_a_key_of_one_segment_becomes_an_opaque_file() -> None:
     assert write_tree([("motd", b"hi\0"), ("motd/a", b"1")]) == {"motd": b"hi\0", "motd.yaml": b"a: 1\n"}
 

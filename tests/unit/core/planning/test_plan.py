@@ -226,6 +226,11 @@ def test_the_counts_say_whose_the_live_keys_are() -> None:
     assert plan(keys, live, {}, record=record(), only=frozenset("a")).foreign == 0
 
 
+def test_of_a_key_that_is_looked_at_and_stands_nowhere_nothing_is_planned() -> None:
+    found = plan(tree(a="1"), {"b": have("2")}, {"b": based("2")}, record=record(), only=frozenset({"gone", "b"}))
+    assert [(change.operation, change.key) for change in found.changes] == [(Operation.DELETE, "b")]
+
+
 def test_changes_are_in_the_order_of_the_keys_bytes() -> None:
     keys = {key: want("v") for key in ("é", "z", "a/b", "a", "a.b", "\U0001f600", "\uffee")}
     found = plan(keys, {}, {}, record=record())

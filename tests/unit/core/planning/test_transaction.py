@@ -123,6 +123,16 @@ def test_a_value_goes_by_itself_exactly_where_no_transaction_holds_it() -> None:
     assert large.flags == OURS
 
 
+def test_what_is_too_much_for_one_transaction_goes_on_in_the_next() -> None:
+    many = [create(f"k{number}") for number in range(MAX_CHANGES + 1)]
+    assert [batch.changes for batch in batches(FENCE, 77, many) if isinstance(batch, Batch)] == [
+        tuple(many[:-1]),
+        tuple(many[-1:]),
+    ]
+    two = [update("a", 300_000), update("b", 300_000)]
+    assert [batch.changes for batch in batches(FENCE, 77, two) if isinstance(batch, Batch)] == [(two[0],), (two[1],)]
+
+
 def test_a_large_release_clears_the_mark() -> None:
     change = Change(Operation.RELEASE, "k", Entry(b"x" * 400_000, OURS, 3), None)
     assert list(batches(FENCE, 77, [change])) == [Large(change, 0)]

@@ -66,6 +66,11 @@ def test_what_came_and_went_is_told_as_gone_and_what_went_and_came_as_updated() 
     assert again.changes == (create("a", b"2"),)
 
 
+def test_what_was_changed_and_then_deleted_is_told_as_deleted_with_the_value_that_was_told_last() -> None:
+    folded = fold([event(update("a", b"1", b"2")), event(delete("a", b"2"), seq=2)])
+    assert folded.changes == (delete("a", b"1"),)
+
+
 def test_a_key_that_came_back_to_its_old_value_is_still_told() -> None:
     """A try that failed may have told the value between."""
     folded = fold([event(update("a", b"1", b"2")), event(update("a", b"2", b"1"), seq=2)])

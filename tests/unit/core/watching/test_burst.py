@@ -12,6 +12,12 @@ def test_a_single_change_is_looked_at_once_it_is_quiet() -> None:
     assert Burst(10.0, 10.0).due == 10.0 + QUIET_SECONDS
 
 
+def test_another_change_puts_the_look_off_until_that_would_be_too_long() -> None:
+    burst = Burst(10.0, 10.0).more(10.04)
+    assert burst.due == 10.04 + QUIET_SECONDS
+    assert burst.more(10.49).due == 10.0 + LONGEST_SECONDS
+
+
 @given(st.lists(st.floats(0, 2), min_size=1))
 def test_a_burst_waits_for_quiet_but_not_for_ever(gaps: list[float]) -> None:
     now, burst = 0.0, Burst(0.0, 0.0)

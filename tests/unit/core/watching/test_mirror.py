@@ -34,6 +34,15 @@ def test_what_an_answer_lacks_is_deleted() -> None:
     assert mirror.entries == {"b/1": entry(5)}
 
 
+def test_an_own_delete_is_proved_only_by_an_answer_that_is_no_older_than_what_was_deleted() -> None:
+    mirror, older = Mirror({"a/1": entry(5)}), {"a/1": entry(5)}
+    mirror.remove("a/1", 5)
+    assert mirror.merge(A, {}, 4) == (), "from before the key was there"
+    assert mirror.merge(A, older, 7) == (), "the delete may have come after that"
+    assert mirror.merge(A, {}, 8) == ()
+    assert mirror.merge(A, older, 9) is None, "a store that has gone back in time"
+
+
 def test_what_an_answer_is_too_old_to_know_is_not_deleted() -> None:
     mirror = Mirror({})
     mirror.enter({"a/1": entry(9)})

@@ -64,6 +64,40 @@ def test_hidden_names_are_cut_behind_the_dot() -> None:
     assert {shard.prefix[:4] for shard in cut(keys, MOST)} == {"x/.a", "x/.b"}
 
 
+def test_a_hidden_name_beside_others_is_watched_from_its_first_letter_on() -> None:
+    keys = sorted(["x/.hidden", *(f"x/k{number:04}" for number in range(3_000))])
+    cover = cut(keys, MOST)
+    assert Shard("x/.h") in cover
+    assert Cover(cover).missing(keys) == []
+
+
+def test_keys_that_no_watch_could_tell_apart_stay_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "WHOLE_UP_TO", 0)
+    monkeypatch.setattr(shards, "FINEST", 1)
+    assert cut(["a//", "a//bb", "a//bc", "b"], MOST) == (Shard("a"), Shard("b"))
+
+
+def test_a_new_key_gets_the_widest_shard_that_crosses_no_other() -> None:
+    cover = Cover((Shard("ab"), Shard("b/")))
+    assert cover.find("c/1") is None
+    assert [cover.extend(key) for key in ("c/1", "ac/1", "b")] == [Shard("c"), Shard("ac"), Shard("b", exact=True)]
+    assert list(cover) == [Shard("ab"), Shard("ac"), Shard("b", exact=True), Shard("b/"), Shard("c")]
+    assert [cover.find(key) for key in ("ac/2", "b", "b/2")] == [Shard("ac"), Shard("b", exact=True), Shard("b/")]
+
+
+def test_a_key_that_no_watch_can_hold_gets_no_shard() -> None:
+    cover = Cover(())
+    assert cover.extend("./x") is None
+    assert len(cover) == 0
+
+
+def test_what_a_given_up_shard_held_is_in_none() -> None:
+    cover = Cover((Shard("a"), Shard("b")))
+    cover.remove(Shard("a"))
+    assert cover.find("a/1") is None
+    assert cover.find("b/1") == Shard("b")
+
+
 @given(st.sets(names, min_size=1, max_size=300), st.integers(1, 60))
 def test_every_key_that_can_be_watched_is_in_exactly_one_shard(found: set[str], most: int) -> None:
     keys = sorted(found)
