@@ -63,6 +63,7 @@ async def test_objects_and_refs_packed_under_the_process_are_found(repository: R
     process = process_id(objects)
     for n in range(3):
         commit = repository.commit({"tts.yaml": f"voice: {n}\n"})
+        repository.git("tag", f"v{n}")  # git takes packed refs of one second, size and inode for those that it knows
         repository.git("pack-refs", "--all")
         repository.git("repack", "-adq")
         repository.git("prune-packed")
