@@ -24,11 +24,12 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=[pytest.param("consul", marks=pytest.mark.consul), "embedded"])
-def address(request: pytest.FixtureRequest) -> str:
-    """Where a store answers."""
+def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where a store answers. Coverage counts what commands do on one of the two: it is the same on the other."""
     if request.param == "embedded":
         found: str = request.getfixturevalue("embedded")
         return found
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     address: str = request.getfixturevalue("consul").address
     return address
 

@@ -17,22 +17,27 @@ COMMAND: Final = (sys.executable, "-m", "syncd")
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
-    """Return a clean environment: nothing of the developer's own settings."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CONSUL_", "SYNCD_", "GIT_", "XDG_"))
-    }
+    """Return a clean environment: nothing of the developer's own settings.
+
+    Coverage is left out too: it makes a process slow, and most that run in the background are killed in the end, which
+    leaves nothing to count.
+    """
+    strange = ("CONSUL_", "SYNCD_", "GIT_", "XDG_", "COVERAGE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
     own = {"HOME": str(home), "NO_COLOR": "1", "SYNCD_LOG_FORMAT": "console", "SYNCD_HTTP_LISTEN": "127.0.0.1:0"}
-    return {**kept, **own, **extra}
+    no_authorities = {"SSL_CERT_FILE": os.devnull}  # aiohttp reads all of the system's at each start, a tenth of it
+    return {**kept, **own, **no_authorities, **extra}
 
 
 def syncd(
     *arguments: str, cwd: Path, home: Path, check: int | None = 0, stdin: str = "", **extra: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; ``check`` is the exit code that is expected, None for any."""
+    """Run a command to its end, with coverage; ``check`` is the exit code that is expected, None for any."""
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     done = subprocess.run(
         [*COMMAND, *arguments],
         cwd=cwd,
-        env=environment(home, **extra),
+        env=environment(home, **coverage, **extra),
         input=stdin,
         capture_output=True,
         text=True,
