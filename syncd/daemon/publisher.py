@@ -159,8 +159,9 @@ class Publisher:
         event = self._event(kind, record, index, changes, len(found))
         rows = [(each.change.key, value_hash(each.entry.value), each.secret) for each in found if each.entry]
         gone = [each.change.key for each in found if each.entry is None]
-        head, known = self._head(record, event.index, held.index), self.view.entries.keys() - self.view.secrets
-        hide = set() if sayings.keys is None else {each.change.key for each in found if each.secret} & known
+        head, view = self._head(record, event.index, held.index), self.view
+        became = {each.change.key for each in found if each.secret and each.change.key in view.entries} - view.secrets
+        hide = became if sayings.keys is not None else set()
         told = await self._journal.publish(event, head, rows, gone, now=self._now(), hide=hide)
         self._take(found)
         self._show(record, held.index)
