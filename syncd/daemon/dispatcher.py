@@ -169,13 +169,15 @@ class Dispatcher:
     async def replay(self, name: str, *, since: float | None = None, event: str | None = None) -> None:
         """Have a subscriber told anew: from an event on, or all since a time (Unix seconds), or the full state.
 
-        NotFound where there is no such subscriber or the journal does not know the event.
+        What it is owed from before that is told as well. NotFound where there is no such subscriber or the journal does
+        not know the event.
         """
         line = self._line(name)
         after = await self._from(name, since, event)
         await _until_free(line)
         standing = line.standing
-        standing.told, standing.retry, standing.disabled = after, None, False
+        standing.told = None if after is None or standing.told is None else min(after, standing.told)
+        standing.retry, standing.disabled = None, False
         standing.replay = self._draw_id()[:8]
         line.since = self._now()
         line.move(REPLAYED)

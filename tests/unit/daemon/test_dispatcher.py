@@ -557,6 +557,26 @@ async def test_a_replay_begins_at_an_event_at_a_time_or_with_everything(fanout: 
     assert fanout.receiver("all").bodies[-1]["type"] == "syncd.state.reset.v1"
 
 
+# promise 15
+async def test_a_replay_passes_over_nothing_that_is_owed(fanout: Fanout) -> None:
+    await fanout.publish(a="1")
+    fanout.receivers.answers["all"] = FAILED
+    await fanout.start(ALL)
+    receiver = fanout.receiver("all")
+    fanout.now += 10
+    await fanout.publish(b="2")
+    receiver.answer = Result("delivered", "200")
+    await fanout.dispatcher.replay("all", since=fanout.now - 5)
+    assert receiver.told[-1] == {"a": "1", "b": "2"}, "the full state was owed"
+    receiver.answer = FAILED
+    await fanout.publish(c="3")
+    fanout.now += 10
+    last = await fanout.publish(d="4")
+    receiver.answer = Result("delivered", "200")
+    await fanout.dispatcher.replay("all", event=last.id)
+    assert receiver.told[-1] == {"c": "3", "d": "4"}
+
+
 async def test_a_replay_by_an_event_that_this_subscriber_was_not_told_begins_there(fanout: Fanout) -> None:
     await fanout.publish(a="1")
     await fanout.publish(b="2")
