@@ -66,12 +66,13 @@ class MemoryStore:
 
     def _holds(self, operation: dict[str, Any]) -> bool:
         entry = self.kv.get(operation["Key"])
-        return int(operation["Index"]) == (entry.index if entry else 0)
+        return int(operation.get("Index", 0)) == (entry.index if entry else 0)
 
     def _write(self, operation: dict[str, Any]) -> None:
         key = operation["Key"]
         if operation["Verb"] == "cas":
-            entry, stands = Entry(b64decode(operation["Value"]), operation["Flags"], self.index), self.kv.get(key)
+            entry = Entry(b64decode(operation["Value"]), operation.get("Flags", 0), self.index)
+            stands = self.kv.get(key)
             if stands is None or (stands.value, stands.flags) != (entry.value, entry.flags):
                 self.kv[key] = entry  # Consul leaves the index of an equal value where it is
         elif operation["Verb"] == "delete-cas":
