@@ -153,6 +153,18 @@ def test_a_reset_of_another_prefix_takes_nothing_from_a_receiver(tmp_path: Path,
         there.wait_for("forget 0 keys of shop", "set color = red", "forget 0 keys of web", "forget 1 keys of shop")
 
 
+@pytest.mark.parametrize("name", ["receiver.py", "receiver.mjs"])
+def test_a_receiver_of_keys_takes_failures_of_snapshots_at_the_same_address(tmp_path: Path, name: str) -> None:
+    demand(name)
+    port, own = free_port(), tmp_path / "receiver.secret"
+    own.write_text(f"whsec_{SECRET}\n")
+    (body,) = (each.encode() for each in blocks("json") if "syncd.snapshot.failed.v1" in each)
+    with started(command_of(name, tmp_path), tmp_path / "log", PORT=str(port), SECRET_FILE=str(own)) as there:
+        wait_until(lambda: listens(port), "the receiver listens")
+        assert post(port, body, signed(body)) == 204
+        there.wait_for("snapshot failed: the directory of snapshots cannot be used: Read-only file system")
+
+
 def listens(port: int) -> bool:
     try:
         return post(port, b"", {}) == 401
