@@ -5,7 +5,7 @@ from typing import Final
 
 from syncd.cli.ago import ago, span
 from syncd.cli.standing import Standing, Tip
-from syncd.core.delivery import DeliveryState
+from syncd.core.delivery import UNUSABLE, DeliveryState
 from syncd.core.text import count, some
 from syncd.daemon.answers import LiveDrills, LiveSnapshots, LiveStatus, LiveSubscribers, Trouble
 from syncd.daemon.line import Standings
@@ -87,6 +87,8 @@ def _trouble_of(each: Standings, now: float) -> str:
         behind = f", {count(each.behind, 'event')} behind" if each.behind else ""
         said = each.said or "it wants nothing more"
         return f"{each.name} is disabled{behind}{owed}: {said} (to have it told: syncd subscribers replay {each.name})"
+    if each.state == UNUSABLE:
+        return f"{each.name} cannot be told{owed}: {each.said} (mend it, then reload or restart the daemon)"
     return f"{each.name} is {each.state} after {_tries(each.tries)}{owed}: {each.said}"
 
 

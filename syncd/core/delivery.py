@@ -35,6 +35,8 @@ class DeliveryEvent(StrEnum):
 
 # By themselves, because a member costs ten times as much where it is looked up through its class.
 IDLE, OWED, SENDING, WAITING, DISABLED = DeliveryState
+UNUSABLE: Final = "unusable"
+"""No state of a delivery: where a subscriber's definition cannot work, there is none."""
 CHANGED, STARTED, DELIVERED, FAILED, EXHAUSTED, GONE, DUE, REPLAYED = DeliveryEvent
 
 TABLE: Final[dict[DeliveryState, dict[DeliveryEvent, DeliveryState]]] = {

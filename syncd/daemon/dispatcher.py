@@ -11,7 +11,7 @@ from syncd.core.errors import NotFound, StateError
 from syncd.core.event import Event
 from syncd.core.subscriber import File, Subscriber
 from syncd.daemon.latency import Latency
-from syncd.daemon.line import Line, Standings, defined
+from syncd.daemon.line import Line, Standings, defined, unusable
 from syncd.daemon.messages import Audience, Messages, event_in
 from syncd.daemon.service import Pulse
 from syncd.daemon.tries import Tries
@@ -25,6 +25,7 @@ log = get_logger(__name__)
 MakeSender = Callable[[Subscriber], Sender]
 """Makes what tells a subscriber; ValueError where its definition cannot work."""
 _RECENT_DELIVERIES: Final = 1000
+_MEND: Final = "mend it, then reload the daemon (systemctl reload syncd), or restart it"
 _ROUND_SECONDS: Final = 20.0
 """How long at most until the next look at the clock, which people set."""
 
@@ -51,6 +52,7 @@ class Dispatcher:
         self._now = now
         self._draw_id = draw_id
         self._lines: dict[str, Line] = {}
+        self._unusable: dict[str, tuple[Subscriber, str]] = {}  # and why they cannot be told
         self._tries = Tries(journal, messages, now=now, draw=draw)
 
     # -- what others tell it
@@ -80,8 +82,9 @@ class Dispatcher:
     async def subscribe(self, subscribers: Iterable[Subscriber], *, whole: bool = True) -> None:
         """Tell these from now on, and nobody else; where these are not ``whole``, what others are owed stays noted."""
         wanted = {each.name: each for each in subscribers}
-        gone = [name for name in {*self._lines, *self._journal.standings} if name not in wanted]
+        gone = [name for name in {*self._lines, *self._unusable, *self._journal.standings} if name not in wanted]
         for name in gone:
+            self._unusable.pop(name, None)
             await self._drop(name)
         if gone and whole:
             with suppress(StateError):  # they are dropped again at the next start
@@ -138,9 +141,9 @@ class Dispatcher:
     def standings(self) -> list[Standings]:
         """Say how each subscriber stands, by name."""
         now, head = self._now(), self._journal.head.seq
-        return [
-            line.told(head, now, held=line.led and not self._tries.leading) for _, line in sorted(self._lines.items())
-        ]
+        told = [line.told(head, now, held=line.led and not self._tries.leading) for line in self._lines.values()]
+        told += [self._missing(subscriber, why) for subscriber, why in self._unusable.values()]
+        return sorted(told, key=lambda each: each.name)
 
     async def deliveries(self, name: str, most: int) -> list[Delivery]:
         """Return a subscriber's deliveries that came to an end, the newest first; NotFound where there is none such."""
@@ -200,14 +203,16 @@ class Dispatcher:
     # -- within
 
     def _take_up(self, subscriber: Subscriber) -> None:
+        name, now_defined = subscriber.name, defined(subscriber)
         try:
             sender = self._make_sender(subscriber)
         except ValueError as error:
-            log.error(  # noqa: TRY400  # a bad definition, not a fault of the program
-                "this subscriber cannot be told", subscriber=subscriber.name, at=subscriber.origin, why=str(error)
-            )
+            found = subscriber, str(error)
+            if self._unusable.get(name) != found:  # each change of the catalog has it tried again
+                self._complain(*found)
+            self._unusable[name] = found
             return
-        name, now_defined = subscriber.name, defined(subscriber)
+        self._unusable.pop(name, None)
         standing = self._journal.standings.get(name)
         if standing is None or standing.defined != now_defined:
             standing = self._journal.standings[name] = Standing(name, now_defined)
@@ -231,7 +236,21 @@ class Dispatcher:
             line.answer.set_exception(_gone(name))
         line.release()
 
+    def _complain(self, subscriber: Subscriber, why: str) -> None:
+        event = "this subscriber cannot be told"
+        log.error(event, subscriber=subscriber.name, at=subscriber.origin, why=why, hint=_MEND)
+
+    def _missing(self, subscriber: Subscriber, why: str) -> Standings:
+        """Say how one stands that cannot be told: what it misses, it is owed."""
+        standing = self._journal.standings.get(subscriber.name)
+        told = standing.told if standing and standing.defined == defined(subscriber) else None
+        behind = None if told is None else self._journal.head.seq - told
+        return unusable(subscriber, why, behind=behind, since=0.0 if told is None else self._messages.since(told))
+
     def _line(self, name: str) -> Line:
+        if name in self._unusable:
+            subscriber, why = self._unusable[name]
+            raise NotFound(f"{name} cannot be told: {why}", where=subscriber.origin, hint=_MEND)
         if name not in self._lines:
             known = ", ".join(sorted(self._lines)) or "none"
             raise NotFound(f"there is no subscriber {name}", hint=f"there are: {known}")

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import msgspec
 
-from syncd.core.delivery import DISABLED, IDLE, TABLE, WAITING, DeliveryEvent, due
+from syncd.core.delivery import DISABLED, IDLE, TABLE, UNUSABLE, WAITING, DeliveryEvent, due
 from syncd.core.subscriber import Command, File, Subscriber, Webhook
 from syncd.daemon.messages import Audience, Wanted
 from syncd.fanout.sender import Done, Result, Sender
@@ -140,6 +140,27 @@ class Standings(msgspec.Struct, frozen=True):
     failed: int
     exhausted: int
     full: bool = False
+
+
+def unusable(subscriber: Subscriber, why: str, *, behind: int | None, since: float) -> Standings:
+    """Say how one stands whose definition cannot work; ``behind`` is None where it is owed the full state."""
+    return Standings(
+        name=subscriber.name,
+        kind=subscriber.kind,
+        origin=subscriber.origin,
+        target=target_of(subscriber),
+        state=UNUSABLE,
+        held=False,
+        behind=1 if behind is None else behind,
+        since=since,
+        tries=0,
+        next=0.0,
+        said=why,
+        delivered=0,
+        failed=0,
+        exhausted=0,
+        full=behind is None,
+    )
 
 
 def defined(subscriber: Subscriber) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 import syncd
 from syncd.core import saved
 from syncd.core.control import Control
-from syncd.core.delivery import DeliveryState
+from syncd.core.delivery import UNUSABLE, DeliveryState
 from syncd.core.drift import differences
 from syncd.core.errors import SyncdError
 from syncd.core.event import ToldRevision
@@ -221,4 +221,4 @@ def told_orders(control: Control, now: float) -> LiveOrders:
 
 
 def _is_troubled(state: str, tries: int) -> bool:
-    return tries > 0 or state in (DeliveryState.WAITING, DeliveryState.DISABLED)
+    return tries > 0 or state in (DeliveryState.WAITING, DeliveryState.DISABLED, UNUSABLE)

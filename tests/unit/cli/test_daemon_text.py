@@ -133,6 +133,13 @@ def test_a_daemon_that_does_well_takes_three_lines() -> None:
             "         gone is disabled: it wants nothing more (to have it told: syncd subscribers replay gone)",
         ),
         (
+            {"subscribers": LiveSubscribers(1, {}, (replace(GONE, state="unusable", said="no such file"),))},
+            (
+                "         gone cannot be told, owed for 60 seconds: no such file"
+                " (mend it, then reload or restart the daemon)"
+            ),
+        ),
+        (
             {"subscribers": LiveSubscribers(7, {}, tuple(deaf(number, tries=2) for number in range(7)))},
             "         deaf4 is waiting after 2 tries: connection refused",
         ),

@@ -15,18 +15,19 @@ from syncd.core.event import Event, EventKind, KeyChange, shown
 from syncd.core.live import Entry
 from syncd.core.subscriber import Command, File, Filter, Subscriber, Webhook
 from syncd.daemon.dispatcher import Dispatcher
-from syncd.daemon.line import Standings
+from syncd.daemon.line import Standings, defined
 from syncd.daemon.messages import Messages
 from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
 from syncd.fanout.sender import Result
-from syncd.fanout.tables import Head
+from syncd.fanout.tables import Head, Standing
 from tests.support.subscribers import Receiver, Receivers
 from tests.support.waiting import until
 
 FAILED = Result("failed", "500")
 BRAIN = Subscriber("brain", Webhook("http://brain/x?token=1"), Filter(("brain/",)))
 ALL = Subscriber("all", Command(("log",)))
+IMPOSSIBLE = Subscriber("impossible", Command(("x",)), origin="syncd.toml:3:1")
 
 
 class Fanout:
@@ -492,9 +493,30 @@ async def test_the_same_subscribers_again_change_nothing(fanout: Fanout) -> None
 
 async def test_one_that_cannot_work_is_named_and_the_others_are_told(fanout: Fanout) -> None:
     with capture_logs() as logs:
-        await fanout.start(Subscriber("impossible", Command(("x",)), origin="syncd.toml:3:1"), ALL)
+        await fanout.start(IMPOSSIBLE, ALL)
+        await fanout.dispatcher.subscribe([IMPOSSIBLE, ALL])  # as each change of the catalog does
     assert [(each["subscriber"], each["why"]) for each in logs] == [("impossible", "no such thing")]
     assert len(fanout.receiver("all").tries) == 1
+
+
+async def test_one_that_cannot_work_is_shown_with_the_reason_until_it_is_gone(fanout: Fanout) -> None:
+    await fanout.start(IMPOSSIBLE, ALL)
+    standing = fanout.standing("impossible")
+    assert (standing.state, standing.said, standing.full) == ("unusable", "no such thing", True)
+    with pytest.raises(NotFound, match=r"impossible cannot be told: no such thing") as failed:
+        await fanout.dispatcher.test("impossible")
+    assert failed.value.where == "syncd.toml:3:1"
+    await fanout.dispatcher.subscribe([ALL])
+    assert [each.name for each in fanout.dispatcher.standings()] == ["all"]
+
+
+async def test_one_that_cannot_work_any_more_is_behind_by_what_it_misses(fanout: Fanout) -> None:
+    once_good = Subscriber("impossible", Command(("x",)))
+    fanout.journal.standings["impossible"] = Standing("impossible", defined(once_good), fanout.journal.head.seq)
+    await fanout.start(once_good)
+    await fanout.publish(a="1")
+    standing = fanout.standing("impossible")
+    assert (standing.behind, standing.full, standing.since) == (1, False, fanout.now)
 
 
 async def test_an_answer_that_comes_after_the_subscriber_was_dropped_counts_for_nothing(fanout: Fanout) -> None:
