@@ -95,15 +95,22 @@ def _trouble_of(each: Standings, now: float) -> str:
 def _snapshots(found: LiveSnapshots, now: float) -> Iterator[Fact]:
     last = f"the newest was taken {ago(found.last, now)}: {found.file}" if found.last else "there is none yet"
     bad = found.late or found.trouble is not None
-    yield "snapshot", f"{last}; the next is due in {span(max(0.0, found.next - now))}", "red" if bad else None
+    yield "snapshot", f"{last}; {_following(found, now)}", "red" if bad else None
     yield from _trouble(found.trouble)
 
 
 def _drills(found: LiveDrills, now: float) -> Iterator[Fact]:
     last = f"the last passed {ago(found.last, now)}: {found.file}" if found.last else "none has passed yet"
     bad = found.late or found.trouble is not None
-    yield "drill", f"{last}; the next is due in {span(max(0.0, found.next - now))}", "red" if bad else None
+    yield "drill", f"{last}; {_following(found, now)}", "red" if bad else None
     yield from _trouble(found.trouble)
+
+
+def _following(found: LiveSnapshots | LiveDrills, now: float) -> str:
+    """Say when there is another: one that failed is tried again before the next is due."""
+    if 0 < found.retry < found.next:
+        return f"what failed is tried again in {span(max(0.0, found.retry - now))}"
+    return f"the next is due in {span(max(0.0, found.next - now))}"
 
 
 def _tries(number: int) -> str:

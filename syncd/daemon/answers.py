@@ -96,7 +96,8 @@ class LiveSnapshots(msgspec.Struct, frozen=True):
     """The scheduled snapshots: when the next one is due, the newest one's time, file and size (by whomever taken).
 
     ``tried`` is when this node last tried, ``failures`` counts its tries that failed. ``late``: the one that is due has
-    not been there for two hours. ``trouble`` is what the last try failed of.
+    not been there for two hours. ``trouble`` is what the last try failed of, ``retry`` when it is tried again (Unix
+    seconds), 0 where nothing failed.
     """
 
     schedule: str
@@ -108,12 +109,14 @@ class LiveSnapshots(msgspec.Struct, frozen=True):
     failures: int
     late: bool
     trouble: Trouble | None
+    retry: float = 0.0
 
 
 class LiveDrills(msgspec.Struct, frozen=True):
     """The scheduled drills: when the next one is due, when the last one passed, and of which snapshot, taken when.
 
-    ``store`` says what that was restored into. ``tried``, ``failures``, ``late`` and ``trouble`` as of snapshots.
+    ``store`` says what that was restored into. ``tried``, ``failures``, ``late``, ``trouble`` and ``retry`` as of
+    snapshots.
     """
 
     schedule: str
@@ -126,6 +129,7 @@ class LiveDrills(msgspec.Struct, frozen=True):
     failures: int
     late: bool
     trouble: Trouble | None
+    retry: float = 0.0
 
 
 class LiveStatus(msgspec.Struct, frozen=True):

@@ -68,6 +68,7 @@ class Drills(Duty):
             failures=self.failures,
             late=self.is_late,
             trouble=self.trouble,
+            retry=self.retry,
         )
 
     def last(self) -> Good | None:

@@ -45,7 +45,7 @@ class Duty(ABC):
         self._node = node
         self._hint = late
         self._done = False
-        self._mine = self._retry = 0.0
+        self._mine = self.retry = 0.0
         self._row = 0
         self._failure: Failure | None = None
         self._error: SyncdError | None = None
@@ -91,7 +91,7 @@ class Duty(ABC):
 
     def forgive(self) -> None:
         """Forget what failed: it is done, by whomever, or another one's to do."""
-        self.failed = self._retry = 0.0
+        self.failed = self.retry = 0.0
         self._row, self._error, self._failure, self._told = 0, None, None, ""
 
     async def _is_mine(self, now: float) -> bool:
@@ -111,18 +111,19 @@ class Duty(ABC):
 
     def _may_try(self, now: float) -> bool:
         """Tell whether it is time; a clock that was put back does not put the next try off."""
-        return not self.failed <= now < self._retry
+        return not self.failed <= now < self.retry
 
     def _fail(self, error: SyncdError, due: Due) -> None:
         self.failures += 1
         self._row += 1
         self.failed = self.now()
-        self._retry, self._error = self.failed + retry_after(self._row), error
+        self.retry, self._error = self.failed + retry_after(self._row), error
         self._failure = self._failed(due, "failed", error.message, error.where, error.hint)
         if self._told != str(error):
             self._told = str(error)
             event = f"{self._named} failed"
-            log.error(event, why=error.message, at=error.where, hint=error.hint)
+            place = {"at": error.where} if error.where else {}
+            log.error(event, why=error.message, **place, hint=error.hint)
 
     def _note_late(self, due: Due) -> None:
         """Say once when it is late; only who is to do it can tell."""

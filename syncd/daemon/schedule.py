@@ -57,6 +57,7 @@ class Nightly(Duty):
             failures=self.failures,
             late=self.is_late,
             trouble=self.trouble,
+            retry=self.retry,
         )
 
     def last(self) -> Good | None:

@@ -158,6 +158,10 @@ def test_a_daemon_that_does_well_takes_three_lines() -> None:
             "snapshot the newest was taken 22 hours ago: /b/consul-1.snap; the next is due in 2 hours",
         ),
         ({"drills": drilling(last=0.0)}, "drill    none has passed yet; the next is due in 2 hours"),
+        (
+            {"drills": drilling(retry=NOW + 60, trouble=Trouble("no consul"))},
+            "drill    the last passed 22 hours ago: consul-1.snap; what failed is tried again in 60 seconds",
+        ),
         ({"drills": drilling()}, "drill    the last passed 22 hours ago: consul-1.snap; the next is due in 2 hours"),
         ({"drills": drilling(late=True, trouble=Trouble("none passed"))}, "trouble  none passed"),
         ({"snapshots": saving(late=True, trouble=Trouble("it is late", hint="look"))}, "trouble  it is late (look)"),
