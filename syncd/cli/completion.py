@@ -11,6 +11,10 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the completion script for a shell.
 
     For bash, put this into ~/.bashrc: eval "$(syncd completion bash)"
+
+    For zsh, put this into ~/.zshrc: eval "$(syncd completion zsh)"
+
+    For fish: syncd completion fish > ~/.config/fish/completions/syncd.fish
     """
     script = get_completion_class(shell)
     assert script is not None

@@ -97,7 +97,7 @@ def _from_click(error: click.ClickException) -> SyncdError:
     path = context.command_path if context else "syncd"
     possible = getattr(error, "possibilities", None)
     hint = f"did you mean {' or '.join(possible)}?" if possible else f"{path} --help"
-    message = error.message if possible else error.format_message()
+    message = error.message if possible else error.format_message().replace("\n\t", " ")  # choices, one a line
     return SyncdError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""Completing names that only the settings or the tree know: keys and subscribers."""
+"""Completing names that only the settings, the tree or a folder know: keys, subscribers and snapshots."""
 
 import os
 from pathlib import Path
@@ -38,3 +38,15 @@ def complete_subscriber(context: click.Context, _parameter: click.Parameter, sta
     except (SyncdError, OSError):
         return []
     return [CompletionItem(each.name) for each in found if each.name.startswith(start)]
+
+
+def complete_snapshot(context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    """Offer the snapshots in the directory of snapshots, the newest first; else let the shell offer files."""
+    from syncd.snapshots.folder import Folder  # noqa: PLC0415  # no other name needs it
+
+    try:
+        kept = Folder(settings_of(context, os.environ, Path.cwd()).snapshots.directory).snapshots()
+    except (SyncdError, OSError):
+        kept = []
+    found = [CompletionItem(each.name) for each in reversed(kept) if each.name.startswith(start)]
+    return found or [CompletionItem(start, type="file")]

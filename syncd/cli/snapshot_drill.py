@@ -7,23 +7,23 @@ from typing import Final
 import click
 import msgspec
 
+from syncd.cli.names import complete_snapshot
 from syncd.cli.options import output_option, with_settings
 from syncd.cli.output import print_json
 from syncd.cli.running import run
 from syncd.cli.snapshot import PLACE
 from syncd.cli.snapshot_reading import verified
 from syncd.cli.snapshot_text import taken_at
-from syncd.core.errors import SnapshotError
 from syncd.core.text import count, printable, some
 from syncd.daemon.drill import Report, rehearse
 from syncd.settings import Settings
-from syncd.snapshots.folder import Folder, Kept
+from syncd.snapshots.folder import Folder, Kept, none_there
 
 _FAILED: Final = 1
 
 
 @click.command("drill")
-@click.argument("file", required=False, metavar="[FILE]")
+@click.argument("file", required=False, metavar="[FILE]", shell_complete=complete_snapshot)
 @with_settings(*PLACE)
 @output_option("table", "json")
 def drill_(settings: Settings, file: str | None, output: str) -> int:
@@ -48,7 +48,7 @@ def drill_(settings: Settings, file: str | None, output: str) -> int:
 def _newest(folder: Folder) -> Path:
     kept = [each for each in folder.snapshots() if each.manifest is not None]
     if not kept:
-        raise SnapshotError("there are no snapshots", where=str(folder.path), hint="take one: syncd snapshot take")
+        raise none_there(folder)
     return kept[-1].path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from syncd.cli.names import complete_snapshot
 from syncd.cli.options import output_option, with_settings
 from syncd.cli.snapshot import PLACE
 from syncd.core import keys
@@ -19,7 +20,7 @@ from syncd.snapshots.folder import Folder, changed, look
 
 
 @click.command
-@click.argument("file")
+@click.argument("file", shell_complete=complete_snapshot)
 @click.argument("key")
 @with_settings(*PLACE)
 def show(settings: Settings, file: str, key: str) -> None:
@@ -41,7 +42,7 @@ def show(settings: Settings, file: str, key: str) -> None:
 
 
 @click.command
-@click.argument("file")
+@click.argument("file", shell_complete=complete_snapshot)
 @with_settings(*(name for name in PLACE if name != "store.prefix"))
 @click.option("--prefix", "below", default="", metavar="PREFIX", help="Only keys below this prefix.")
 @click.option("--into", type=click.Path(path_type=Path), metavar="FOLDER", help="Where the tree is written (yaml).")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from syncd.cli.names import complete_snapshot
 from syncd.cli.options import output_option, with_settings
 from syncd.cli.output import print_json, print_table
 from syncd.cli.snapshot import PLACE
@@ -23,21 +24,23 @@ from syncd.core.snapshots.records import Entry
 from syncd.core.text import count, printable
 from syncd.settings import Settings
 from syncd.snapshots import reading
-from syncd.snapshots.folder import Folder, Kept, changed, look
+from syncd.snapshots.folder import Folder, Kept, changed, look, none_there
 from syncd.snapshots.reading import Verified
 
 
 @click.command
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete_snapshot)
 @with_settings(*PLACE)
 @output_option("table", "json")
 def verify(settings: Settings, files: tuple[str, ...], output: str) -> int:
     """Read every byte of snapshots, and say whether they are sound.
 
-    Without FILE, all that are kept. Exits with 1 if any is damaged.
+    Without FILE, all that are kept. Exits with 1 if any is damaged, or none is there.
     """
     folder = Folder(settings.snapshots.directory)
     paths = [folder.find(name) for name in files] or [each.path for each in folder.snapshots()]
+    if not paths:
+        raise none_there(folder)
     told = [(path, *_verdict(path, settings.store.prefix)) for path in paths]
     if output == "json":
         print_json([{"file": str(path), "sound": not fault, "fault": fault} for path, fault, _ in told])
@@ -61,7 +64,7 @@ def _verdict_line(path: Path, fault: str, found: Verified | None) -> str:
 
 
 @click.command
-@click.argument("file")
+@click.argument("file", shell_complete=complete_snapshot)
 @with_settings(*PLACE)
 @click.option("--keys", "with_keys", is_flag=True, help="List every key too, its value by size and hash.")
 @output_option("table", "json")
@@ -87,8 +90,8 @@ def inspect(settings: Settings, file: str, with_keys: bool, output: str) -> None
 
 
 @click.command
-@click.argument("old", metavar="A")
-@click.argument("new", metavar="B")
+@click.argument("old", metavar="A", shell_complete=complete_snapshot)
+@click.argument("new", metavar="B", shell_complete=complete_snapshot)
 @with_settings(*PLACE)
 @click.option("--values", is_flag=True, help="Show values, be they secret or not, in place of sizes and hashes.")
 @output_option("table", "json")

@@ -10,6 +10,7 @@ from typing import Final
 import click
 import msgspec
 
+from syncd.cli.names import complete_snapshot
 from syncd.cli.options import SOURCE, output_option, with_settings
 from syncd.cli.orders import person
 from syncd.cli.output import print_json
@@ -53,7 +54,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 @click.command
-@click.argument("file")
+@click.argument("file", shell_complete=complete_snapshot)
 @with_settings(*_SETTINGS)
 @click.option("--key", "names", multiple=True, metavar="KEY", help="Take back this key alone (may be repeated).")
 @click.option("--prefix", "below", metavar="PREFIX", help="Take back the keys below this prefix alone.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncd.cli.names import complete_snapshot
 from syncd.cli.options import output_option, with_settings
 from syncd.cli.output import print_json, print_table
 from syncd.cli.progress import progress_bar
@@ -77,7 +78,7 @@ def _row(each: Kept) -> tuple[str, ...]:
 
 
 @click.command
-@click.argument("file")
+@click.argument("file", shell_complete=complete_snapshot)
 @with_settings(*PLACE)
 def pin(settings: Settings, file: str) -> None:
     """Keep a snapshot whatever its age."""
@@ -88,7 +89,7 @@ def pin(settings: Settings, file: str) -> None:
 
 
 @click.command
-@click.argument("file")
+@click.argument("file", shell_complete=complete_snapshot)
 @with_settings(*PLACE)
 def unpin(settings: Settings, file: str) -> None:
     """Let a pinned snapshot go when its time has come."""

@@ -133,7 +133,7 @@ def _value(side: Side | None) -> SavedValue | None:
     if side is None:
         return None
     if side.value is None:
-        return SavedValue(hash=f"{side.size:,} bytes {side.shown_hash}")
+        return SavedValue(hash=f"{count(side.size, 'byte')} {side.shown_hash}")
     return saved_value(side.value, secret=False)
 
 

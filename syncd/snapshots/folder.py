@@ -168,10 +168,21 @@ def look(path: Path) -> Kept:
     try:
         kept = _look(path)
     except OSError as error:
-        raise SnapshotError(f"the snapshot cannot be read: {error.strerror}", where=str(path)) from None
+        raise unreadable(path, error) from None
     if kept.fault:
         raise changed(path, kept.fault)
     return kept
+
+
+def none_there(folder: Folder) -> SnapshotError:
+    """Say that there are no snapshots."""
+    return SnapshotError("there are no snapshots", where=str(folder.path), hint="take one: syncd snapshot take")
+
+
+def unreadable(path: Path, error: OSError) -> SnapshotError:
+    """Say that a file cannot be read."""
+    hint = "FILE is a path, or a name that syncd snapshot list shows" if isinstance(error, FileNotFoundError) else ""
+    return SnapshotError(f"the snapshot cannot be read: {error.strerror}", where=str(path), hint=hint)
 
 
 def changed(path: Path, fault: str = "its bytes are not those that were taken") -> Damaged:

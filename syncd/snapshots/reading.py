@@ -19,6 +19,7 @@ from syncd.core.snapshots.archive import Archive, Meta
 from syncd.core.snapshots.census import Census, Contents
 from syncd.core.snapshots.kinds import KV
 from syncd.core.snapshots.records import Entry, Kind, Record, Records, entry_of, key_of
+from syncd.snapshots.folder import unreadable
 
 _CHUNK: Final = 256 * 1024
 _HINT: Final = "it cannot be trusted; nothing was changed. syncd snapshot verify finds those that can"
@@ -149,7 +150,7 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SnapshotError(f"the snapshot cannot be read: {error.strerror}", where=str(path)) from None
+        raise unreadable(path, error) from None
     except SnapshotError as error:
         error.where, error.hint = str(path), error.hint or _HINT
         raise

@@ -1,6 +1,7 @@
 """The front door: help, mistakes on the command line, exit codes."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_a_command_like_none_points_to_help(syncd: Syncd) -> None:
         (("config", "show", "--outptu", "json"), "no such option '--outptu'"),
         (("config", "show", "--output", "xml"), "invalid value for '--output': 'xml' is not one of 'table', 'json'"),
         (("config", "show", "extra"), "got unexpected extra argument (extra)"),
-        (("completion",), "missing argument '{bash|zsh|fish}'"),
+        (("completion",), "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish"),
         (("--nonsense",), "no such option '--nonsense'"),
     ],
 )
@@ -161,6 +162,30 @@ def test_completion_prints_the_shells_script(syncd: Syncd, shell: str) -> None:
 def test_completion_completes(process: Process, words: str, position: str, found: str) -> None:
     ended = process(_SYNCD_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=position)
     assert ended.stdout == f"plain,{found}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "found"),
+    [
+        ("syncd snapshot show con", "3", ["plain,consul-2.snap", "plain,consul-1.snap"]),
+        ("syncd snapshot diff consul-1.snap consul-2", "4", ["plain,consul-2.snap"]),
+        ("syncd snapshot verify /mnt/", "3", ["file,/mnt/"]),
+        ("syncd snapshot verify --config absent.toml con", "5", ["file,con"]),
+    ],
+)
+def test_snapshots_complete_and_other_files_by_the_shell(
+    process: Process, repository: Repository, words: str, position: str, found: list[str]
+) -> None:
+    repository.commit(SEED)
+    Path("syncd.toml").write_text('[snapshots]\ndirectory = "kept"\n')
+    Path("kept").mkdir()
+    for number in (1, 2):
+        file = Path(f"kept/consul-{number}.snap")
+        file.touch()
+        os.utime(file, (number, number))
+    ended = process(_SYNCD_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=position)
+    assert ended.stdout.split() == found
+    assert ended.stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,16 @@ def test_verify_names_every_file_and_fails_for_one_that_is_damaged(
     assert told == [{"file": str(broken), "sound": False, "fault": "it is cut off: its gzip stream has no end"}]
 
 
+def test_nothing_to_verify_proves_nothing(syncd: Syncd, tmp_path: Path) -> None:
+    ended = syncd("snapshot", "verify", "--directory", str(tmp_path / "empty"))
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.splitlines() == [
+        "error: there are no snapshots",
+        f"  at {tmp_path / 'empty'}",
+        "  hint: take one: syncd snapshot take",
+    ]
+
+
 def test_extract_writes_an_export_or_a_tree(syncd: Syncd, theirs: Path, tmp_path: Path) -> None:
     export = json.loads(syncd("snapshot", "extract", str(theirs), "--prefix", "app/b").out)
     assert export == [{"key": "app/b/c", "flags": 0, "value": "dHdvCg=="}]
@@ -227,4 +237,6 @@ def test_diff_shows_hashes_unless_values_are_asked_for(syncd: Syncd, theirs: Pat
 
 def test_errors_are_json_where_json_is_asked_for(syncd: Syncd) -> None:
     ended = syncd("snapshot", "inspect", "gone.snap", "--output", "json")
-    assert json.loads(ended.err)["error"]["message"] == "the snapshot cannot be read: No such file or directory"
+    error = json.loads(ended.err)["error"]
+    assert error["message"] == "the snapshot cannot be read: No such file or directory"
+    assert error["hint"] == "FILE is a path, or a name that syncd snapshot list shows"
