@@ -58,6 +58,8 @@ def plan(settings: Settings, at: str | None, save: Path | None, detailed_exitcod
         show_refusals(drawn)
         for line in approval_lines(drawn.plan, drawn.named):
             click.echo(line)
+        if save is not None:
+            click.echo(f"Saved. To do exactly this, or nothing: syncd apply {save}")
     if not detailed_exitcode:
         return 0
     return REFUSED if drawn.plan.refusals else CHANGES if drawn.plan.changes else 0

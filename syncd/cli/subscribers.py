@@ -31,7 +31,7 @@ def subscribers() -> None:
     """Say who is told of changes, and how that goes. All of it asks the daemon of this machine."""
 
 
-@subscribers.command("list")
+@subscribers.command("list", short_help="List who is told, and how that goes.")
 @with_settings(*DAEMON)
 @output_option("table", "json")
 def list_(settings: Settings, output: str) -> None:
@@ -48,7 +48,7 @@ def list_(settings: Settings, output: str) -> None:
         click.echo("Nobody is told. Name subscribers in syncd.toml ([[subscriber]]), or in the meta of a service.")
 
 
-@subscribers.command
+@subscribers.command(short_help="Send a subscriber a message to try it.")
 @click.argument("name", shell_complete=complete_subscriber)
 @with_settings(*DAEMON)
 @output_option("table", "json")
@@ -62,7 +62,7 @@ def test(settings: Settings, name: str, output: str) -> int:
     return 0 if result.outcome == "delivered" else _FAILED
 
 
-@subscribers.command
+@subscribers.command(short_help="List the deliveries that came to an end.")
 @click.argument("name", shell_complete=complete_subscriber)
 @with_settings(*DAEMON)
 @click.option("--most", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
@@ -75,10 +75,10 @@ def deliveries(settings: Settings, name: str, most: int, output: str) -> None:
     elif found:
         print_table(_DELIVERIES, [_delivery(each) for each in found])
     else:
-        click.echo(f"No delivery to {name} has come to an end yet.")
+        click.echo(f"No delivery to {name} has come to an end yet; syncd subscribers list shows one that is under way.")
 
 
-@subscribers.command
+@subscribers.command(short_help="Have a subscriber told anew.")
 @click.argument("name", shell_complete=complete_subscriber)
 @with_settings(*DAEMON)
 @click.option("--since", metavar="TIME", help="What happened since: 2h ago, or an ISO time (local without a zone).")

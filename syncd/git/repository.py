@@ -8,7 +8,9 @@ import msgspec
 from syncd.core.errors import GitError
 from syncd.git.process import Git
 
-NO_FOLDER: Final = "name the tree's folder in the repository with --path"
+NO_FOLDER: Final = (
+    "name the tree's folder in the repository with --path; one that is to be empty keeps a file such as .gitkeep"
+)
 _NOT_ONE: Final = "name one with --repo, or make one: git init, add and commit the tree"
 
 

@@ -94,7 +94,8 @@ def test_a_refused_plan_changes_nothing_until_that_very_plan_is_approved(machine
 
 def test_a_saved_plan_is_applied_to_the_letter(machine: Machine, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
-    machine.cli("plan", "--save", str(file))
+    told = machine.cli("plan", "--save", str(file)).stdout
+    assert told.endswith(f"\nSaved. To do exactly this, or nothing: syncd apply {file}\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_text()) == machine.json("plan")
     machine.repository.commit({"later.yaml": "a: b\n"})

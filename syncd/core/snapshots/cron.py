@@ -60,7 +60,7 @@ def parse_cron(text: str) -> Cron:
 
 def _one(text: str, what: str, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,2}", text) or int(text) > most:
-        raise ValueError(f"the {what} must be one number, 0 to {most}, not {text!r}: there is one snapshot for a day")
+        raise ValueError(f"the {what} must be one number, 0 to {most}, not {text!r}: once a day at most")
     return int(text)
 
 

@@ -261,7 +261,7 @@ def test_snapshots_are_scheduled_where_somebody_says_where_to_or_with_which_toke
     ("variable", "text", "said"),
     [
         ("SYNCD_SNAPSHOTS_SCHEDULE", "@hourly", "five fields"),
-        ("SYNCD_SNAPSHOTS_SCHEDULE", "0 */2 * * *", "one snapshot for a day"),
+        ("SYNCD_SNAPSHOTS_SCHEDULE", "0 */2 * * *", "once a day at most"),
         ("SYNCD_SNAPSHOTS_TIMEZONE", "Europe", "Europe/Berlin"),
         ("SYNCD_SNAPSHOTS_TIMEZONE", "../../etc/passwd", "Europe/Berlin"),
         ("SYNCD_SNAPSHOTS_JITTER", "7h", "0s to 6h"),
