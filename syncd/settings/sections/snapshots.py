@@ -36,7 +36,7 @@ class SnapshotSettings(msgspec.Struct, frozen=True):
         str,
         Setting(
             type=Cron(),
-            says='When `syncd run` takes one, daily at most: five fields as in cron, or @daily, @weekly, …; "" is never.',
+            says='When `syncd run` takes one, daily at most: five fields as in cron, or @weekly, …; "" is never.',
             why="Whoever says where to, or with which token, wants snapshots; nobody else finds secrets on the disk.",
             otherwise="`0 2 * * *` where snapshots.directory or snapshots.token_file is set, else never",
         ),
