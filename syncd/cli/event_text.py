@@ -60,7 +60,7 @@ def event_lines(event: ToldEvent, stream: TextIO) -> Iterator[str]:
     data = event.data
     yield paint(f"{_local(event.time)}  {_title(event)}: {count(data.count, 'key')}", stream, bold=True)
     most = MOST_KEYS if stream.isatty() else None
-    for change in data.changes[:most]:
+    for change in sorted(data.changes, key=lambda each: each.key)[:most]:  # they come in any order
         yield from change_lines(_saved(change), stream)
     if most is not None and len(data.changes) > most:
         yield f"… and {len(data.changes) - most:,} more; --output json, or a pipe, shows all"

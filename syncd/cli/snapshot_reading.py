@@ -72,7 +72,7 @@ def inspect(settings: Settings, file: str, with_keys: bool, output: str) -> None
     """Say what a snapshot holds: records by kind, and what syncd had applied. Every byte is read and checked."""
     path = Folder(settings.snapshots.directory).find(file)
     kept, found = verified(path, settings.store.prefix)
-    entries = reading.entries(path) if with_keys else []
+    entries = sorted(reading.entries(path), key=lambda entry: entry.key) if with_keys else []
     if output == "json":
         listed = {"keys": [_entry_json(entry) for entry in entries]} if with_keys else {}
         print_json({**kept_json(kept), "sha256": found.sha256, "contents": found.contents, **listed})

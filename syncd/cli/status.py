@@ -58,7 +58,10 @@ def status(settings: Settings, output: str) -> int:
 
 async def _both(settings: Settings) -> tuple[Standing, int]:
     """Ask repository and store, and beside them the daemon, if there is one."""
-    (standing, code), (daemon, why) = await asyncio.gather(_status(settings), _daemon(settings))
+    (standing, code, address), (daemon, why) = await asyncio.gather(_status(settings), _daemon(settings))
+    if standing.live is None and daemon is not None and address not in daemon.store:
+        theirs = f"; the daemon's is {daemon.store}: name it with --address, or SYNCD_STORE_ADDRESS"
+        standing = msgspec.structs.replace(standing, error=f"{standing.error}{theirs}")
     return msgspec.structs.replace(standing, daemon=daemon, no_daemon=why), code
 
 
@@ -70,16 +73,18 @@ async def _daemon(settings: Settings) -> tuple[LiveStatus | None, str | None]:
         return None, error.message
 
 
-async def _status(settings: Settings) -> tuple[Standing, int]:
+async def _status(settings: Settings) -> tuple[Standing, int, str]:
+    """Return it with the exit code and the store's address."""
     async with open_parts(settings, os.environ) as parts:
         revision, tip = await _tip(parts)
+        address = _bare(parts.address)
         try:
-            return Standing(tip, await _live(parts, revision)), 0
+            return Standing(tip, await _live(parts, revision)), 0, address
         except Unreachable as error:
             reason = error.message.removeprefix("nothing answers: ")
-            return Standing(tip, None, f"{_bare(parts.address)} does not answer ({reason})"), error.exit_code
+            return Standing(tip, None, f"{address} does not answer ({reason})"), error.exit_code, address
         except (StoreError, RecordError) as error:
-            return Standing(tip, None, str(error)), error.exit_code
+            return Standing(tip, None, str(error)), error.exit_code, address
 
 
 def _bare(address: str) -> str:

@@ -15,7 +15,10 @@ from syncd.core.snapshots.records import Entry
 
 _OWN: Final = "it is syncd's own"
 _LOCK: Final = "it is, or was, held by a session"
-_GONE: Final = "git wrote it then and does not name it now; bring it back in git: syncd snapshot extract --output yaml"
+_GONE: Final = (
+    "git wrote it then and does not name it now; bring it back in git: syncd snapshot show prints its value, "
+    "extract --output yaml --into FOLDER writes files"
+)
 _THEIRS: Final = "a syncd wrote what stands there now, and would again"
 _NAME: Final = "its name is not UTF-8"
 

@@ -48,6 +48,11 @@ def test_a_revision_is_told_by_its_commit_and_each_key_by_its_line() -> None:
     ]
 
 
+def test_keys_are_listed_by_name_in_whatever_order_they_came() -> None:
+    later, sooner = (KeyChange(key, "create", None, b"1", "", shown(b"1")) for key in ("b", "a"))
+    assert [line.split()[2] for line in lines(later, sooner)[1:]] == ["a", "b"]
+
+
 def test_a_secret_is_told_by_the_beginning_of_its_hashes() -> None:
     (_, line) = lines(change(b"1", b"2", secret=True))
     assert line == f"~ update   a/b  {shown(b'1')[:19]} → {shown(b'2')[:19]}"

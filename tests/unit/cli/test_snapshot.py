@@ -120,7 +120,7 @@ def test_inspect_lists_keys_by_hash(syncd: Syncd, theirs: Path) -> None:
     told = syncd("snapshot", "inspect", str(theirs), "--keys").out
     assert "app/a                3      0      7      sha256:7692c3ad3540" in told
     keys = json.loads(syncd("snapshot", "inspect", str(theirs), "--keys", "--output", "json").out)["keys"]
-    assert [each["key"] for each in keys] == ["app/a", "app/b/c", "app/raw", "app/.syncd/revision"]
+    assert [each["key"] for each in keys] == ["app/.syncd/revision", "app/a", "app/b/c", "app/raw"]
     assert "one" not in told
 
 
