@@ -48,7 +48,15 @@ def test_the_next_steps_are_told(syncd: Syncd, repository: Repository) -> None:
     ended = syncd("import", export({"config/mordomo/brain/model": b"x"}, repository.folder))
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("wrote config/mordomo/brain.yaml\n1 key in 1 file. Next:\n  git add config/mordomo &&")
+    assert ended.out.endswith("\n  syncd plan     # nothing but keys to mark\n  syncd apply\n")
     assert (repository.tree / "brain.yaml").read_text() == "model: x\n"
+
+
+def test_the_next_steps_are_those_of_the_same_tree_and_store(syncd: Syncd, repository: Repository) -> None:
+    words = ("--path", "my tree", "--prefix", "shop", "--address", "consul:8600")
+    ended = syncd("import", export({"shop/a/b": b"x"}, repository.folder), *words)
+    flags = "--path 'my tree' --prefix shop --address consul:8600"
+    assert ended.out.endswith(f"\n  syncd plan {flags}     # nothing but keys to mark\n  syncd apply {flags}\n")
 
 
 def test_json_lists_what_was_written(syncd: Syncd, repository: Repository) -> None:
