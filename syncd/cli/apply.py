@@ -87,7 +87,7 @@ async def _draw_up(settings: Settings, at: str | None, kept: SavedPlan | None) -
     async with open_parts(settings, os.environ) as parts:
         pause = (await orders(parts.store)).pause
         if pause is not None:
-            raise Paused(pause, parts.address)
+            raise Paused(pause, parts.place)
         if kept is None:
             return await draw_up(parts, await read_from(parts.source, settings, at))
         _demand_same_place(kept, settings)
@@ -110,7 +110,7 @@ def _demand_same_place(kept: SavedPlan, settings: Settings) -> None:
 
 def _demand(drawn: Drawn, approve: str | None) -> None:
     """Stop before anything is asked or written, where it is clear how it would end."""
-    plan, look = drawn.plan, f"look at it: {advice.plan(drawn.named)}"
+    plan, look = drawn.plan, f"look at it: {advice.plan(drawn.place)}"
     if approve is None:
         plan.demand()
     elif not plan.needs_approval and not plan.refusals:
@@ -142,5 +142,5 @@ def _tell(done: Applied, drawn: Drawn, output: str) -> None:
         click.echo(f"Applied {commit}{by}: {counts or 'no key changed'}.")
     if done.waiting:
         waits = "waits" if done.waiting == 1 else "wait"
-        how = advice.approve(done.hash, drawn.named)
+        how = advice.approve(done.hash, drawn.place)
         click.echo(f"{count(done.waiting, 'delete')} {waits} for an approval: {how}")

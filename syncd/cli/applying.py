@@ -97,7 +97,7 @@ async def _reconcile_once(
     """Reconcile under the orders that stand now; our approval is ours alone and need not be left in the store."""
     standing = await orders(parts.store)
     if standing.pause is not None:
-        raise Paused(standing.pause, parts.address)
+        raise Paused(standing.pause, parts.place)
     own = Approval(approve, "", int(time.time()) + 60) if approve else standing.approval
     return await reconcile(msgspec.structs.replace(standing, approval=own))
 
@@ -131,7 +131,7 @@ def _check(drawn: Drawn, kept: SavedPlan | None) -> Check:
         if kept is not None:
             saved.demand_same(kept, saved.save(plan, drawn.around))
         elif begun is None and plan.hash != drawn.plan.hash:
-            hint = f"look at the new one: {advice.plan(drawn.named)}"
+            hint = f"look at the new one: {advice.plan(drawn.place)}"
             raise PlanMoved("the plan is no longer the one that was shown", hint=hint)
         passed = True
 

@@ -29,7 +29,7 @@ DRIFTED: Final = 2
 class _Told(msgspec.Struct, frozen=True):
     found: Found
     patch: Patch | None
-    named: str
+    place: str
 
 
 @click.command
@@ -53,7 +53,7 @@ def drift(settings: Settings, patch: bool, detailed_exitcode: bool, output: str)
     elif output == "json":
         print_json(told.found)
     else:
-        for line in drift_lines(told.found, told.named, sys.stdout):
+        for line in drift_lines(told.found, told.place, sys.stdout):
             click.echo(line)
     return DRIFTED if detailed_exitcode and told.found.drift else 0
 
@@ -64,7 +64,7 @@ async def _drift(settings: Settings, *, patch: bool) -> _Told:
         held = await parts.survey.hold(tip.tree.desired.keys if tip else None)
         found = await _find(parts, held, tip)
         made = await _patch(parts, found, tip) if patch and tip else None
-        return _Told(_found(settings, held.record, found), made, parts.named)
+        return _Told(_found(settings, held.record, found), made, parts.place)
 
 
 async def _tip(parts: Parts, *, needed: bool) -> Revision | None:

@@ -46,7 +46,7 @@ class Found(msgspec.Struct, frozen=True):
     drift: tuple[DriftedKey, ...]
 
 
-def drift_lines(found: Found, address: str, stream: TextIO) -> Iterator[str]:
+def drift_lines(found: Found, place: str, stream: TextIO) -> Iterator[str]:
     """Write each key that drifted, and how to keep what stands there."""
     if found.applied is None:
         yield "Nothing is applied yet, so nothing can have drifted."
@@ -64,7 +64,7 @@ def drift_lines(found: Found, address: str, stream: TextIO) -> Iterator[str]:
     listed = ", ".join(f"{count(number, 'key')} {what}" for number, what in sums if number)
     yield f"Drift: {listed} in {found.prefix or 'the store'} since commit {applied} was applied."
     if any(each.tip != "live" for each in found.drift):
-        yield f"To keep it: {advice.keep_drift(address)}, then commit."
+        yield f"To keep it: {advice.keep_drift(place)}, then commit."
 
 
 def _key(each: DriftedKey, stream: TextIO) -> Iterator[str]:

@@ -61,7 +61,7 @@ async def _leads(daemon: Daemon, parts: Parts, drawn: Drawn) -> bool:
 
 
 def _held(drawn: Drawn, holder: str) -> LeaseHeld:
-    approve = advice.approve("HASH", drawn.named)
+    approve = advice.approve("HASH", drawn.place)
     return LeaseHeld(holder, hint=f"it applies its branch by itself; what is refused goes through by: {approve}")
 
 

@@ -13,21 +13,14 @@ from syncd.cli.files import add_files
 from syncd.cli.options import STORE, output_option, with_settings
 from syncd.cli.output import print_json
 from syncd.cli.running import run
-from syncd.core import keys
+from syncd.core import advice, keys
 from syncd.core.errors import GitError, SyncdError
 from syncd.core.mapping.writing import write_tree
 from syncd.core.text import count
 from syncd.settings import Settings
 
 _MOST_LISTED: Final = 10
-_PLACE: Final = {
-    "source.repository": "--repo",
-    "source.path": "--path",
-    "store.prefix": "--prefix",
-    "store.address": "--address",
-    "store.token_file": "--token-file",
-    "store.datacenter": "--datacenter",
-}
+_PLACE: Final = ("source.repository", "source.path", "store.prefix", *STORE)
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -72,15 +65,9 @@ def import_(settings: Settings, file: str | None, into: Path | None, output: str
     click.echo(f"{said} Next:")
     place = quote(_shown(folder))
     click.echo(f"  git add {place} && git commit -m 'Import from Consul' -- {place}")
-    flags = _same(settings)
+    flags = advice.reach("", settings.given(*_PLACE))
     click.echo(f"  syncd plan{flags}     # nothing but keys to mark")
     click.echo(f"  syncd apply{flags}")
-
-
-def _same(settings: Settings) -> str:
-    """Write the flags that make the next command mean the same tree and store."""
-    given = [name for name in _PLACE if settings.origin(name) == f"flag {_PLACE[name]}"]
-    return "".join(f" {_PLACE[name]} {quote(str(settings.value(name)))}" for name in given)
 
 
 def _read(file: str) -> bytes:

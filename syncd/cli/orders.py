@@ -26,12 +26,12 @@ class Paused(SyncdError):
 
     exit_code = 3
 
-    def __init__(self, pause: Pause, address: str) -> None:
+    def __init__(self, pause: Pause, place: str) -> None:
         reason = f": {pause.reason}" if pause.reason else ""
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(pause.since))
         super().__init__(
             f"paused by {pause.author} since {since}{reason}",
-            hint=f"to go on: {advice.resume(address)}",
+            hint=f"to go on: {advice.resume(place)}",
         )
 
 

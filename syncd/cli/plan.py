@@ -34,7 +34,7 @@ class Drawn(msgspec.Struct, frozen=True):
     revision: Revision
     around: Around
     saved: SavedPlan
-    named: str
+    place: str
 
 
 @click.command
@@ -56,7 +56,7 @@ def plan(settings: Settings, at: str | None, save: Path | None, detailed_exitcod
     else:
         show(drawn)
         show_refusals(drawn)
-        for line in approval_lines(drawn.plan, drawn.named):
+        for line in approval_lines(drawn.plan, drawn.place):
             click.echo(line)
         if save is not None:
             click.echo(f"Saved. To do exactly this, or nothing: syncd apply {save}")
@@ -79,7 +79,7 @@ async def draw_up(parts: Parts, revision: Revision) -> Drawn:
     made = made.resume(held.record.applying if held.record else None)
     base = await parts.survey.base(held.record)
     around = Around(parts.settings.source.path, held.record, held.index, base.origin)
-    return Drawn(made, held, revision, around, saved.save(made, around), parts.named)
+    return Drawn(made, held, revision, around, saved.save(made, around), parts.place)
 
 
 def show(drawn: Drawn) -> None:

@@ -83,10 +83,10 @@ def approved_lines(plan: Plan, stream: TextIO) -> Iterator[str]:
         yield f"{label} {count(len(plan.withheld), 'delete')} [{reasons}]"
 
 
-def approval_lines(plan: Plan, address: str) -> Iterator[str]:
+def approval_lines(plan: Plan, place: str) -> Iterator[str]:
     """Write how to let a plan through that waits for a person."""
     if plan.needs_approval and not any(refusal.guard in NEVER_LIFTED for refusal in plan.refusals):
-        yield f"To let exactly this plan through: {advice.approve(plan.hash, address)}"
+        yield f"To let exactly this plan through: {advice.approve(plan.hash, place)}"
 
 
 def _more(every: Sequence[object], most: int | None) -> Iterator[str]:

@@ -166,7 +166,7 @@ def _restored(path: Path, done: Done, drawn: Drawn | None, unknown: str) -> Iter
     yield f"git's commit {drawn.plan.commit.short} would change it again: {sums or 'nothing'}."
     for refusal in drawn.plan.refusals:
         yield f"It would be refused: {printable(refusal.message)}"
-    yield f"To look: {advice.plan(drawn.named)}. To keep what is there: commit it. Then: {advice.resume(drawn.named)}"
+    yield f"To look: {advice.plan(drawn.place)}. To keep what is there: commit it. Then: {advice.resume(drawn.place)}"
 
 
 def _told(done: Done) -> dict[str, object]:

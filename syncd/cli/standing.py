@@ -52,7 +52,7 @@ class Ordered(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """What the store holds; ``address`` is where it answers, ``named`` as in ``Parts``.
+    """What the store holds; ``address`` is where it answers, ``place`` as in ``Parts``.
 
     ``relation`` is the tip's to what is applied, ``ahead`` counts the commits by which a tip is newer; ``holder`` is
     None where nobody leads.
@@ -60,7 +60,7 @@ class Live(msgspec.Struct, frozen=True):
 
     store: str
     address: str
-    named: str
+    place: str
     prefix: str
     applied: Applied | None
     applying: Applying | None

@@ -115,7 +115,7 @@ async def _live(parts: Parts, revision: Revision | None) -> Live:
     return Live(
         store=await parts.store.describe(),
         address=parts.address,
-        named=parts.named,
+        place=parts.place,
         prefix=parts.settings.store.prefix,
         applied=record.applied if record else None,
         applying=record.applying if record else None,

@@ -50,7 +50,7 @@ def _facts(standing: Standing, now: float) -> Iterator[Fact]:
     yield from _orders(live.orders, live.next)
     yield _drift(live)
     if live.next is not None:
-        yield from _next(live.next, live.named)
+        yield from _next(live.next, live.place)
 
 
 def _tip(tip: Tip, now: float) -> Iterator[Fact]:
@@ -119,10 +119,10 @@ def _drift(live: Live) -> Fact:
     if drift.count == 0:
         return "drift", f"none{note}", None
     keys = some(drift.keys, 10, total=drift.count)
-    return "drift", f"{count(drift.count, 'key')}: {keys}{note}; {advice.drift(live.named)} shows more", "yellow"
+    return "drift", f"{count(drift.count, 'key')}: {keys}{note}; {advice.drift(live.place)} shows more", "yellow"
 
 
-def _next(following: Next, address: str) -> Iterator[Fact]:
+def _next(following: Next, place: str) -> Iterator[Fact]:
     sums = [f"{operation} {number:,}" for operation, number in following.counts.items()]
     sums += [f"{following.withheld:,} waiting for an approval"] if following.withheld else []
     sums += [f"{following.left:,} left as they are"] if following.left else []
@@ -130,7 +130,7 @@ def _next(following: Next, address: str) -> Iterator[Fact]:
         yield "next", ", ".join(sums) or "nothing to do", None
     yield from (("refused", f"{each.message} [{each.guard}]", "red") for each in following.refusals)
     if following.hash:
-        yield "", f"{advice.plan(address)} shows it; to let it through: {advice.approve(following.hash, address)}", None
+        yield "", f"{advice.plan(place)} shows it; to let it through: {advice.approve(following.hash, place)}", None
 
 
 def _commit(commit: Commit, now: float) -> str:

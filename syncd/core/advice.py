@@ -1,39 +1,47 @@
-"""Commands that a message tells a person to run, with the flags that make them reach the same store.
+"""Commands that a message tells a person to run, with the flags that make them reach the same tree and store.
 
-``address`` is the store's where a person must say it, else "".
+``place`` is what ``reach`` makes: those flags with a space in front, "" where commands get there without.
 """
 
+from collections.abc import Iterable
+from shlex import quote
 from typing import Final
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8500"
 """Where commands look without being told: a person need not say it."""
 
 
-def plan(address: str, at: str = "") -> str:
+def reach(address: str, given: Iterable[tuple[str, str]] = ()) -> str:
+    """Write the flags of a place: those that were ``given``, and the store's address where it must be said, else ""."""
+    shown = "" if address == DEFAULT_ADDRESS else address.removeprefix("http://")
+    flags = [*given, ("--address", shown)] if shown else given
+    return "".join(f" {flag} {quote(value)}" for flag, value in flags)
+
+
+def plan(place: str, at: str = "") -> str:
     """Write the command that shows what would change; ``at`` is a commit that is not the tip."""
-    return f"syncd plan{_flags(address, at)}"
+    return f"syncd plan{_commit(at)}{place}"
 
 
-def approve(hash_: str, address: str, at: str = "") -> str:
+def approve(hash_: str, place: str, at: str = "") -> str:
     """Write the command that lets exactly one plan through; ``at`` is a commit that is not the tip."""
-    return f"syncd apply --approve {hash_}{_flags(address, at)}"
+    return f"syncd apply --approve {hash_}{_commit(at)}{place}"
 
 
-def drift(address: str) -> str:
+def drift(place: str) -> str:
     """Write the command that lists drift."""
-    return f"syncd drift{_flags(address, '')}"
+    return f"syncd drift{place}"
 
 
-def keep_drift(address: str) -> str:
+def keep_drift(place: str) -> str:
     """Write the command that brings live values into the files."""
-    return f"{drift(address)} --patch | git apply"
+    return f"{drift(place)} --patch | git apply"
 
 
-def resume(address: str) -> str:
+def resume(place: str) -> str:
     """Write the command that lifts a pause."""
-    return f"syncd resume{_flags(address, '')}"
+    return f"syncd resume{place}"
 
 
-def _flags(address: str, at: str) -> str:
-    commit = f" --at {at[:7]}" if at else ""
-    return commit + ("" if address in ("", DEFAULT_ADDRESS) else f" --address {address.removeprefix('http://')}")
+def _commit(at: str) -> str:
+    return f" --at {at[:7]}" if at else ""

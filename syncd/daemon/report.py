@@ -38,12 +38,12 @@ _DONE: Final = {
 class Report:
     """Logs outcomes and errors as they change; says nothing where nothing is new.
 
-    ``root`` is the tree's path in the repository, ``address`` the store's: what is named must be found by who reads it.
+    ``root`` is the tree's path in the repository, ``place`` as in ``Parts``: who reads it must find what is named.
     """
 
-    def __init__(self, root: str, address: str) -> None:
+    def __init__(self, root: str, place: str) -> None:
         self._root = root
-        self._address = address
+        self._flags = place
         self._told: dict[str, str] = {}
         self._edits: tuple[str, ...] = ()
         self._orders = Control()
@@ -132,7 +132,7 @@ class Report:
         known, looked = self._drift, outcome.looked
         self._drift = {key: value for key, value in known.items() if looked is not None and key not in looked} | seen
         for change in news[:MAX_CHANGES]:
-            hint = f"to keep it: {advice.keep_drift(self._address)}, then commit"
+            hint = f"to keep it: {advice.keep_drift(self._flags)}, then commit"
             log.warning("drift is reported and left", key=change.key, **self._drifted(change), hint=hint)
         if len(news) > MAX_CHANGES:
             log.warning("more keys drifted", count=len(news) - MAX_CHANGES)
@@ -156,7 +156,7 @@ class Report:
     def _paused(self) -> None:
         pause = self._orders.pause
         order = _given(by=pause.author, why=pause.reason) if pause is not None else {}
-        log.warning("paused: nothing is written", **order, hint=f"to go on: {advice.resume(self._address)}")
+        log.warning("paused: nothing is written", **order, hint=f"to go on: {advice.resume(self._flags)}")
 
     def _applied(self, plan: Plan) -> None:
         if plan.lifted:
@@ -189,7 +189,7 @@ class Report:
                 "the store was changed behind git's back, and git wins",
                 commit=plan.commit.short,
                 keys=len(plan.changes),
-                hint=_KEEP.format(command=advice.keep_drift(self._address)),
+                hint=_KEEP.format(command=advice.keep_drift(self._flags)),
             )
 
     def _drifted(self, change: Change) -> dict[str, str]:
@@ -217,7 +217,7 @@ class Report:
             log.error(event, commit=plan.commit.short, hint=hint)
 
     def _approve_hint(self, plan: Plan, at: str = "") -> str:
-        return f"{advice.plan(self._address, at)}, then {advice.approve(plan.hash, self._address, at)}"
+        return f"{advice.plan(self._flags, at)}, then {advice.approve(plan.hash, self._flags, at)}"
 
     def _place(self, path: str) -> str:
         """Name a file from the repository's root, where a terminal finds it."""

@@ -56,6 +56,11 @@ class Settings(msgspec.Struct, frozen=True):
             found = getattr(found, part)
         return found
 
+    def given(self, *names: str) -> list[tuple[str, str]]:
+        """Return those of some settings that came by their flags, as flag and value."""
+        flags = ((CATALOGUE[name].flag, name) for name in names)
+        return [(flag, str(self.value(name))) for flag, name in flags if self.origin(name) == f"flag {flag}"]
+
 
 SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "source": SourceSettings,

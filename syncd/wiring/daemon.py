@@ -71,7 +71,7 @@ def _loops(parts: Parts, fanout: Fanout, service: Service) -> Loops:
 
 def _daemon(parts: Parts, fanout: Fanout, loops: Loops) -> Daemon:
     settings, passes, lease = parts.settings, loops.passes, loops.lease
-    report = Report(settings.source.path, parts.named)
+    report = Report(settings.source.path, parts.place)
     own = OwnKeys(parts.store, loops.reconciler, lease, passes, report, draw=random.random)
     return Daemon(
         Tip(parts.source, passes, report, worktree=settings.source.worktree),

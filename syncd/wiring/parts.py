@@ -3,9 +3,11 @@
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import msgspec
 
+from syncd.core import advice
 from syncd.core.lease import Holder
 from syncd.daemon.applier import Applier
 from syncd.daemon.healer import Healer
@@ -19,12 +21,14 @@ from syncd.store.store import Store
 from syncd.wiring.process import boot_time, draw_id, this_process
 from syncd.wiring.store import endpoint_of
 
+_PLACE: Final = ("source.repository", "source.path", "store.prefix", "store.token_file", "store.datacenter")
+
 
 class Parts(msgspec.Struct, frozen=True):
     """What the commands and the daemon stand on, for one source and one prefix.
 
-    ``state`` is the state directory where this process holds it, ``memory`` where it may at least be read. ``named`` is
-    ``address`` where a person must say it to reach the same store, else "": it stands in a file or a variable.
+    ``state`` is the state directory where this process holds it, ``memory`` where it may at least be read. ``place`` is
+    the flags that a person must say to reach the same tree and store: what stands in a file or a variable need not be.
     ``environment`` and ``given``, an address that stands in for the settings', say where the store is found.
     """
 
@@ -32,7 +36,7 @@ class Parts(msgspec.Struct, frozen=True):
     source: Source
     store: Store
     address: str
-    named: str
+    place: str
     state: State | None
     memory: State | None
     survey: Survey
@@ -86,8 +90,8 @@ async def open_parts(
         stack.push_async_callback(store.close)
         survey = Survey(store, source, memory, name=name, prefix=prefix)
         said = address is not None or settings.origin("store.address").startswith("flag")
-        named = str(endpoint) if said else ""
-        yield Parts(settings, source, store, str(endpoint), named, state, memory, survey, environment, address)
+        place = advice.reach(str(endpoint) if said else "", settings.given(*_PLACE))
+        yield Parts(settings, source, store, str(endpoint), place, state, memory, survey, environment, address)
 
 
 async def _open_source(settings: Settings) -> Source:

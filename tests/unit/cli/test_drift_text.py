@@ -9,8 +9,6 @@ from syncd.cli.drift_text import DriftedKey, Found, drift_lines, patch_lines
 from syncd.core.keeping import Drifted, Patch, Unpatched
 from syncd.core.saved import SavedValue
 
-DEFAULT = "http://127.0.0.1:8500"
-
 
 def key(**fields: Any) -> DriftedKey:
     given: dict[str, Any] = {"key": "a", "git": SavedValue("1"), "live": SavedValue("2"), "at": "c/a.yaml:1:1"}
@@ -19,7 +17,7 @@ def key(**fields: Any) -> DriftedKey:
 
 def shown(*drift: DriftedKey, prefix: str = "config", applied: str | None = "a" * 40, **fields: Any) -> list[str]:
     found = Found(prefix, applied, fields.pop("worktree", False), fields.pop("applying", None), drift)
-    return list(drift_lines(found, DEFAULT, io.StringIO()))
+    return list(drift_lines(found, "", io.StringIO()))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ async def test_what_nobody_takes_is_told_in_the_end(store: Store) -> None:
 
 
 def test_a_pause_names_who_ordered_it_and_why() -> None:
-    paused = Paused(Pause("Ana", 1, "a demo"), "http://consul:8500")
+    paused = Paused(Pause("Ana", 1, "a demo"), " --address consul:8500")
     assert "paused by Ana since 1970-01-0" in paused.message
     assert paused.message.endswith(": a demo")
     assert (paused.hint, paused.exit_code) == ("to go on: syncd resume --address consul:8500", 3)

@@ -128,8 +128,8 @@ def test_a_refusal_says_why_and_what_to_do() -> None:
 def test_what_waits_for_a_person_is_let_through_at_the_same_store() -> None:
     waiting = planned({"a": want("new")}, {"a": have("theirs", THEIRS)}, record=record())
     said = f"To let exactly this plan through: syncd apply --approve {waiting.hash}"
-    assert list(approval_lines(waiting, "http://127.0.0.1:8500")) == [said]
-    assert list(approval_lines(waiting, "http://127.0.0.1:8600")) == [f"{said} --address 127.0.0.1:8600"]
+    assert list(approval_lines(waiting, "")) == [said]
+    assert list(approval_lines(waiting, " --address 127.0.0.1:8600")) == [f"{said} --address 127.0.0.1:8600"]
 
 
 def test_what_nobody_can_or_need_approve_offers_no_approval() -> None:

@@ -34,7 +34,7 @@ def live(**fields: Any) -> Live:
     given: dict[str, Any] = {
         "store": "Consul 1.17.0 at http://c:8500",
         "address": "http://c:8500",
-        "named": "http://c:8500",
+        "place": " --address c:8500",
         "prefix": "config",
         "applied": APPLIED,
         "applying": None,

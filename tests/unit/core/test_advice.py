@@ -16,11 +16,20 @@ from syncd.core import advice
     ],
 )
 def test_the_address_is_named_unless_it_is_where_commands_look_anyway(address: str, flag: str) -> None:
-    assert advice.plan(address) == f"syncd plan{flag}"
-    assert advice.approve("1234", address) == f"syncd apply --approve 1234{flag}"
+    place = advice.reach(address)
+    assert advice.plan(place) == f"syncd plan{flag}"
+    assert advice.approve("1234", place) == f"syncd apply --approve 1234{flag}"
+
+
+def test_the_flags_that_were_given_are_given_again() -> None:
+    place = advice.reach("http://c:8600", [("--prefix", "shop"), ("--path", "my tree")])
+    assert advice.resume(place) == "syncd resume --prefix shop --path 'my tree' --address c:8600"
+    assert advice.keep_drift(place) == "syncd drift --prefix shop --path 'my tree' --address c:8600 --patch | git apply"
 
 
 def test_a_commit_that_is_not_the_tip_is_named() -> None:
     at = "0123456789"
-    assert advice.plan(advice.DEFAULT_ADDRESS, at) == "syncd plan --at 0123456"
-    assert advice.approve("12", "http://c:8600", at) == "syncd apply --approve 12 --at 0123456 --address c:8600"
+    assert advice.plan("", at) == "syncd plan --at 0123456"
+    assert advice.approve("12", advice.reach("http://c:8600"), at) == (
+        "syncd apply --approve 12 --at 0123456 --address c:8600"
+    )

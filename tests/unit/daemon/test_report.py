@@ -30,7 +30,7 @@ def test_a_value_is_shown_bounded_and_on_one_line(value: bytes, secret: bool, sh
 
 
 def test_each_thing_is_told_once_and_its_end_too() -> None:
-    report = Report("config/mordomo", "http://127.0.0.1:8500")
+    report = Report("config/mordomo", "")
     with capture_logs() as logs:
         for _ in range(3):
             report.store_error(Denied("the token is refused", where="GET", hint="check it"))
@@ -45,7 +45,7 @@ def test_each_thing_is_told_once_and_its_end_too() -> None:
 
 
 def test_a_lost_race_is_no_trouble() -> None:
-    report = Report("config/mordomo", "http://127.0.0.1:8500")
+    report = Report("config/mordomo", "")
     with capture_logs() as logs:
         report.store_error(Conflict("index is stale", where="transaction at x"))
         report.store_error(None)
@@ -55,7 +55,7 @@ def test_a_lost_race_is_no_trouble() -> None:
 
 
 def test_standing_by_and_pauses_are_told_once() -> None:
-    report = Report("config/mordomo", "http://127.0.0.1:8500")
+    report = Report("config/mordomo", "")
     with capture_logs() as logs:
         for outcome in (Outcome("standby", holder="a"), Outcome("standby", holder="b"), Outcome("paused")):
             report.outcome(outcome)
@@ -64,7 +64,7 @@ def test_standing_by_and_pauses_are_told_once() -> None:
 
 
 def test_a_pause_says_who_ordered_it_how_to_go_on_and_when_it_is_over() -> None:
-    report = Report("config/mordomo", "http://consul:8500")
+    report = Report("config/mordomo", " --address consul:8500")
     report.orders(Control(pause=Pause("Ana", 1, "a demo")))
     with capture_logs() as logs:
         for outcome in (Outcome("paused"), Outcome("paused"), Outcome("standby", holder="a")):
@@ -76,7 +76,7 @@ def test_a_pause_says_who_ordered_it_how_to_go_on_and_when_it_is_over() -> None:
 
 
 def test_what_a_person_let_through_is_told_with_their_name() -> None:
-    report = Report("config/mordomo", "http://127.0.0.1:8500")
+    report = Report("config/mordomo", "")
     gone = {f"k{number}": have("1") for number in range(20)}
     refused = plan(tree(a="1"), gone, {key: based("1") for key in gone}, record=record())
     report.orders(Control(approval=Approval(refused.hash, "Ana", 1)))
@@ -87,7 +87,7 @@ def test_what_a_person_let_through_is_told_with_their_name() -> None:
 
 
 def test_problems_of_a_tree_are_named_as_they_come() -> None:
-    report = Report("config/mordomo", "http://127.0.0.1:8500")
+    report = Report("config/mordomo", "")
     problem = Problem("error", "duplicate-key", "brain.yaml", 2, 1, "twice")
     with capture_logs() as logs:
         report.source_error(TreeError((problem,), commit="b" * 40).below("config/mordomo"))
@@ -95,7 +95,7 @@ def test_problems_of_a_tree_are_named_as_they_come() -> None:
 
 
 def test_edits_are_told_as_often_as_they_change() -> None:
-    report = Report("config/mordomo", "http://127.0.0.1:8500")
+    report = Report("config/mordomo", "")
     with capture_logs() as logs:
         for edits in ((), ("a",), ("a",), tuple("abcdefg"), (), ("a",)):
             report.edits(edits)
