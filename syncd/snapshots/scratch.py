@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from syncd.core.errors import SnapshotError
+from syncd.log import get_logger
+
+log = get_logger(__name__)
 
 _FIRST, _LAST = 11_000, 32_000  # below the kernel's ephemeral ports, which outgoing connections take at any moment
 _PORTS: Final = ("http", "server", "serf-lan")
@@ -46,8 +49,10 @@ class Scratch:
         code = self._process.returncode
         if code is not None:
             last = " ".join(self._log.read_text(errors="replace")[-_TAIL:].split())
-            hint = _UNIT_HINT if _NO_INTERFACES in last else "no store of yours was touched"
-            raise SnapshotError(f"the scratch Consul ended with {code}: {last}", hint=hint)
+            # To the log and nowhere else: errors are sent to other machines, and what a program prints may be anything.
+            log.warning("the scratch Consul printed", output=last)
+            hint = _UNIT_HINT if _NO_INTERFACES in last else "the log has its last words; no store of yours was touched"
+            raise SnapshotError(f"the scratch Consul ended with {code}", hint=hint)
 
 
 @asynccontextmanager

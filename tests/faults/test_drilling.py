@@ -173,6 +173,24 @@ async def test_without_a_consul_it_fails_is_told_tried_again_and_forgotten_once_
     assert "".join(capfd.readouterr()).count("the scheduled drill failed") == 1
 
 
+# promise 12
+async def test_what_a_consul_prints_that_ends_is_in_the_log_and_not_told(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    talks = tmp_path / "bin" / "consul"
+    talks.parent.mkdir()
+    talks.write_text('#!/bin/sh\n[ "$1" = version ] && echo Consul v1.8.7 && exit\necho hunter2\nexit 3\n')
+    talks.chmod(0o755)
+    async with node(scene, "a", tmp_path / "backup", leads=True, finds=None) as one:
+        await one.take("2026-05-10T02:00")
+        monkeypatch.setenv("PATH", f"{talks.parent}:{os.environ['PATH']}")
+        await one.look(SUNDAY)
+        (told,) = one.failures
+        assert told.why == "the scratch Consul ended with 3"
+        assert "hunter2" not in str(told)
+    assert "hunter2" in "".join(capfd.readouterr())
+
+
 async def test_a_machine_on_which_none_can_be_made_fails_the_drill_and_not_the_daemon(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
