@@ -165,14 +165,14 @@ class Messages:
             return None
         values = wanted.audience.values
         told = event if values is True else without_values(event, values or ())
-        told = msgspec.structs.replace(told, id=_id_of(event.id, wanted, full=full, several=len(events) > 1))
+        told = msgspec.structs.replace(told, id=_id_of(event, wanted, full=full, several=len(events) > 1))
         return Message(told.id, cloudevent.encode(told, self._prefix), full)
 
     def _full(self, wanted: Wanted) -> Event:
         view, wants, head = self._view, wanted.audience.wants, self._journal.head
         keys = sorted(key for key in view.entries if wants(key))
         changes = bounded([self._present(key) for key in keys])
-        time = self._recent[-1].time if self._recent else float(view.revision.time if view.revision else 0)
+        time = head.time or float(view.revision.time if view.revision else 0)
         return Event(named_state(head), "reset", head.epoch, head.index, time, changes, len(changes), view.revision)
 
     def _present(self, key: str) -> KeyChange:
@@ -190,14 +190,16 @@ def event_in(id_: str) -> str:
     return "-".join(id_.split("-")[:_ID_PARTS])
 
 
-def _id_of(event: str, wanted: Wanted, *, full: bool, several: bool) -> str:
+def _id_of(event: Event, wanted: Wanted, *, full: bool, several: bool) -> str:
     """Name a message: a single event's is the event's own, whatever else is told has a mark of what it is made of.
 
     A receiver that leaves out what it has seen must not take two contents for one.
     """
-    parts = [event]
+    parts = [event.id]
     if full or several:
-        made_of = (None if full else wanted.after, wanted.audience.filter, wanted.audience.values)
+        # A commit that changes no key is no event, but a full state names it.
+        since = event.revision and event.revision.commit if full else wanted.after
+        made_of = (since, wanted.audience.filter, wanted.audience.values)
         parts += ["full"] if full else []
         parts.append(sha256(msgspec.json.encode(made_of)).hexdigest()[:8])
     return "-".join([*parts, wanted.replay] if wanted.replay else parts)

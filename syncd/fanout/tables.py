@@ -54,7 +54,7 @@ class Published(NamedTuple):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What was published last: number and id of the event, the store's epoch, the commit that was applied then.
+    """What was published last: number, id and time of the event, the store's epoch, the commit that was applied then.
 
     ``seq`` is 0 before the first event; ``epoch`` is "" before anything was published. ``record`` is where the control
     record stood then. ``journal`` is in every id: another node cuts the same changes into other events, and a receiver
@@ -69,6 +69,7 @@ class Head(msgspec.Struct, frozen=True):
     record: int = 0
     journal: str = ""
     failures: str = ""
+    time: float = 0.0
 
     def next_id(self, epoch: str, index: int) -> str:
         """Name the next event as no other is: in a journal events are numbered, and each journal has a name."""
@@ -133,7 +134,7 @@ def write_event(connection: sqlite3.Connection, event: Event | None, head: Head)
     if event is not None:
         row = (event.id, event.time, msgspec.json.encode(event))
         seq = connection.execute("INSERT INTO event (id, time, body) VALUES (?, ?, ?)", row).lastrowid
-        head = msgspec.structs.replace(head, seq=seq, id=event.id)
+        head = msgspec.structs.replace(head, seq=seq, id=event.id, time=event.time)
     facts = [(name, str(value)) for name, value in msgspec.structs.asdict(head).items()]
     connection.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts)
     return head

@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 
 from syncd.core.delivery import NEWS_SECONDS, SCHEDULE
 from syncd.core.errors import NotFound
-from syncd.core.event import Event, EventKind, KeyChange, shown
+from syncd.core.event import Event, EventKind, KeyChange, ToldRevision, shown
 from syncd.core.live import Entry
 from syncd.core.subscriber import Command, File, Filter, Subscriber, Webhook
 from syncd.daemon.dispatcher import Dispatcher
@@ -19,7 +19,7 @@ from syncd.daemon.line import Standings, defined
 from syncd.daemon.messages import Messages
 from syncd.daemon.view import View
 from syncd.fanout.journal import Journal
-from syncd.fanout.sender import Result
+from syncd.fanout.sender import Message, Result
 from syncd.fanout.tables import Head, Standing
 from tests.support.subscribers import Receiver, Receivers
 from tests.support.waiting import until
@@ -630,6 +630,27 @@ async def test_two_contents_never_have_one_id(fanout: Fanout) -> None:
     await fanout.dispatcher.replay("brain")
     third = fanout.receiver("brain").tries[1]
     assert third.id not in {first.id, second.id}, "whoever orders a replay wants it to be taken"
+
+
+# promise 17
+async def test_a_full_state_is_the_same_under_its_id_after_a_restart_and_has_another_where_another_commit_says_it(
+    tmp_path: Path,
+) -> None:
+    found: list[Message] = []
+    for commit in ("c1", "c1", "c2"):
+        async with opened(tmp_path) as fanout:
+            fanout.view.revision = ToldRevision(commit, time=7)
+            if not found:
+                await fanout.publish(a="1")
+            fanout.view.entries["a"] = Entry(b"1", 0, 1)
+            fanout.receivers.answers["all"] = FAILED
+            fanout.now += len(found) * 1000
+            await fanout.start(ALL)
+            await until(lambda: is_count(fanout.receiver("all"), 1), "it is not tried again")
+            found.append(fanout.receiver("all").tries[-1])
+    first, again, other = found
+    assert again == first
+    assert other.id != first.id
 
 
 # promise 17
