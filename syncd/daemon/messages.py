@@ -101,6 +101,8 @@ class Messages:
             wanted = last[0]
             if wanted.upto == upto and wanted.after == after and wanted.replay == replay:
                 return last
+        if len(self._newest) >= _MOST_MADE:
+            self._newest.clear()
         wanted = Wanted(audience, after, upto, replay)
         last = self._newest[audience] = wanted, self.make(wanted)
         return last

@@ -1,7 +1,8 @@
 """One long-lived ``git cat-file --batch``: reading an object costs microseconds, not a new process.
 
-Git itself notices refs that moved (loose or packed) and objects that were packed anew under a running process; what it
-cannot notice is another repository in the same place, so the process is started again when the folder is another one.
+Git itself notices loose refs that moved and objects that were packed anew under a running process. What it cannot
+notice is another repository in the same place, and refs packed twice within a second: it tells those apart by seconds,
+size and inode alone. So the process is started again when the folder or the file of packed refs is another one.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from syncd.git.process import Git
 from syncd.git.raw import object_name
 from syncd.git.repository import Repository
 
+Place = tuple[int, int, tuple[int, int, int] | None]
+"""Device and inode of a repository's folder; time, inode and size of its packed refs, if there are any."""
 _CHUNK: Final = 256 * 1024
 
 
@@ -131,7 +134,7 @@ class Objects:
         if batch is not None:
             await batch.end()
 
-    def _identity(self) -> tuple[int, int]:
+    def _identity(self) -> Place:
         try:
             found = self._repository.common.stat()
         except OSError as error:
@@ -140,7 +143,14 @@ class Objects:
                 where=str(self._repository.common),
                 hint="the last state is kept; put it back, or restart with another --repo",
             ) from error
-        return found.st_dev, found.st_ino
+        return found.st_dev, found.st_ino, self._packed()
+
+    def _packed(self) -> tuple[int, int, int] | None:
+        try:
+            found = (self._repository.common / "packed-refs").stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
 
     def _check(self, answer: Found | Missing) -> None:
         if isinstance(answer, Missing) or answer.content is None:
@@ -157,9 +167,9 @@ class Objects:
 
 
 class _Batch:
-    """A running process; ``place`` identifies the folder it was started for."""
+    """A running process; ``place`` identifies what it was started for."""
 
-    def __init__(self, place: tuple[int, int], process: asyncio.subprocess.Process, alive: Callable[[], None]) -> None:
+    def __init__(self, place: Place, process: asyncio.subprocess.Process, alive: Callable[[], None]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self.place = place

@@ -59,11 +59,10 @@ async def test_readers_at_once_take_turns(objects: Objects) -> None:
 
 
 async def test_objects_and_refs_packed_under_the_process_are_found(repository: Repository, objects: Objects) -> None:
+    """Also several times within a second, which git itself does not see."""
     await objects.one("main")
-    process = process_id(objects)
     for n in range(3):
         commit = repository.commit({"tts.yaml": f"voice: {n}\n"})
-        repository.git("tag", f"v{n}")  # git takes packed refs of one second, size and inode for those that it knows
         repository.git("pack-refs", "--all")
         repository.git("repack", "-adq")
         repository.git("prune-packed")
@@ -74,7 +73,6 @@ async def test_objects_and_refs_packed_under_the_process_are_found(repository: R
         blob = await objects.one(f"{commit}:{TREE}/tts.yaml")
         assert isinstance(blob, Found)
         assert blob.content == b"voice: %d\n" % n
-    assert process_id(objects) == process
 
 
 @pytest.mark.parametrize("seen", [True, False])
