@@ -1,5 +1,6 @@
 """Where every command begins, and where every error ends as words and an exit code."""
 
+import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -57,7 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from syncd.cli.errors import report  # noqa: PLC0415  # most commands end well
 
         code = report(error, as_json=_wants_json(words))
+    _end_output()
     sys.exit(code)
+
+
+def _end_output() -> None:
+    """Write what is left; whose reader is gone, as a terminal that was closed, misses nothing, and that is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # else Python would try again at its very end, and exit with 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), stream.fileno())
 
 
 def _wants_json(words: Sequence[str]) -> bool:

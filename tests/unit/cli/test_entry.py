@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,3 +209,12 @@ def test_keys_and_subscribers_complete(
     ended = process(_SYNCD_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=position)
     assert ended.stdout.split() == [f"plain,{name}" for name in found]
     assert ended.stderr == ""
+
+
+def test_what_is_left_of_output_that_nobody_reads_any_more_is_no_error() -> None:
+    read, written = os.pipe()
+    os.close(read)
+    program = "import sys; from syncd.cli.entry import _end_output; sys.stdout.write('x'); _end_output()"
+    ended = subprocess.run([sys.executable, "-c", program], stdout=written, stderr=subprocess.PIPE, check=False)
+    os.close(written)
+    assert (ended.returncode, ended.stderr) == (0, b"")
