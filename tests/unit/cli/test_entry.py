@@ -215,6 +215,6 @@ def test_what_is_left_of_output_that_nobody_reads_any_more_is_no_error() -> None
     read, written = os.pipe()
     os.close(read)
     program = "import sys; from syncd.cli.entry import _end_output; sys.stdout.write('x'); _end_output()"
-    ended = subprocess.run([sys.executable, "-c", program], stdout=written, stderr=subprocess.PIPE, check=False)
+    ended = subprocess.run([sys.executable, "-E", "-c", program], stdout=written, stderr=subprocess.PIPE, check=False)
     os.close(written)
     assert (ended.returncode, ended.stderr) == (0, b"")
