@@ -52,7 +52,8 @@ def bring_back(
             return _DECLINED
     lost = run(_write(settings, chosen))
     _tell(settings, chosen, patch, lost, output)
-    return _LOST if lost else _FOR_GIT if patch is not None else 0
+    refused = patch is not None or any(each.key in names for each in chosen.left)
+    return _LOST if lost else _FOR_GIT if refused else 0
 
 
 def _chosen(path: Path, settings: Settings, names: tuple[str, ...], below: str | None) -> list[Entry]:

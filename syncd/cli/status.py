@@ -21,14 +21,14 @@ from syncd.cli.status_text import status_lines
 from syncd.core.control import Control
 from syncd.core.desired import Commit
 from syncd.core.drift import drifted
-from syncd.core.errors import RecordError, StoreError, Unreachable
+from syncd.core.errors import GitError, RecordError, StoreError, Unreachable
 from syncd.core.history import Relation
 from syncd.core.mark import mark_of
-from syncd.core.problems import TreeError
+from syncd.core.problems import Problem, TreeError
 from syncd.daemon.answers import LiveStatus
 from syncd.daemon.lease import held_by_other
 from syncd.daemon.survey import Held
-from syncd.git.source import Revision
+from syncd.git.source import Revision, Source
 from syncd.settings import Settings
 from syncd.wiring.parts import Parts, open_parts
 
@@ -92,15 +92,27 @@ def _bare(address: str) -> str:
 
 
 async def _tip(parts: Parts) -> tuple[Revision | None, Tip]:
+    """Read the tip; where it cannot be used that is part of the answer, unless there is no commit at all."""
     source = parts.source
     place = (str(source.repository), source.path, source.branch)
-    edited = () if parts.settings.source.worktree else await source.uncommitted()
-    edits = tuple(repository_path(source.path, path) for path in edited)
+    edits = () if parts.settings.source.worktree else await _edits(source)
     try:
         revision = await read_from(source, parts.settings, None)
     except TreeError as error:
         return None, Tip(*place, Commit(error.commit), 0, error.problems[:_MOST_PROBLEMS], edits)
+    except GitError as error:
+        commit = Commit(await source.tip())
+        problem = Problem("error", "unreadable", source.path or ".", 0, 0, error.message, error.hint)
+        return None, Tip(*place, commit, 0, (problem,), edits)
     return revision, Tip(*place, revision.commit, len(revision.tree.desired.keys), (), edits)
+
+
+async def _edits(source: Source) -> tuple[str, ...]:
+    """List what is not committed; nothing where the tree's folder is gone, of which the tip's own error tells."""
+    try:
+        return tuple(repository_path(source.path, path) for path in await source.uncommitted())
+    except GitError:
+        return ()
 
 
 async def _live(parts: Parts, revision: Revision | None) -> Live:

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from tests.support.machine import Machine
-from tests.support.repository import SEED
+from tests.support.repository import SEED, TREE
 
 MANY = {"many.yaml": "".join(f"key{number}: {number}\n" for number in range(20))}
 
@@ -243,6 +243,18 @@ def test_what_stands_in_the_store_is_imported_and_only_marked_afterwards(machine
     exists = machine.cli("import", check=1).stderr
     assert "are there already" in exists
     assert "brain.yaml" in exists
+
+
+def test_status_shows_the_store_half_where_the_tip_has_lost_the_tree(machine: Machine) -> None:
+    machine.cli("apply", "--yes")
+    applied = machine.json("status")["live"]["applied"]["commit"]
+    machine.repository.git("rm", "-rq", TREE)
+    machine.repository.git("commit", "-qm", "Delete everything")
+    told = machine.json("status")
+    assert told["live"]["applied"]["commit"] == applied
+    (problem,) = told["tip"]["problems"]
+    assert problem["message"].startswith("there is no folder config/mordomo in commit")
+    assert "is invalid and changes nothing" in machine.cli("status").stdout
 
 
 def test_status_shows_the_git_half_where_the_store_does_not_answer(local: Machine) -> None:

@@ -244,6 +244,17 @@ def test_single_keys_come_back_and_git_s_are_left_to_git(
     assert not paused(agent)
 
 
+def test_a_key_of_syncd_s_own_that_was_asked_for_stays_and_that_is_no_success(
+    machine: Machine, agent: ConsulAgent
+) -> None:
+    machine.cli("apply", "--yes")
+    taken = machine.json("snapshot", "take")["file"]
+    before = agent.tree("app/")
+    done = machine.cli("snapshot", "restore", taken, "--key", "app/.syncd/revision", "--yes", check=3)
+    assert "left: app/.syncd/revision" in done.stderr
+    assert agent.tree("app/") == before
+
+
 def test_a_key_that_is_not_in_it_and_a_prefix_of_nothing_are_errors(machine: Machine) -> None:
     taken = machine.json("snapshot", "take")["file"]
     assert "there is no key 'x'" in machine.cli("snapshot", "restore", taken, "--key", "x", check=1).stderr
