@@ -43,7 +43,7 @@ def record_batch(fence: Fence, record: bytes, index: int, changes: Iterable[Chan
     """Write the record by compare-and-set at ``index`` (0: it must not exist), together with changes."""
     held = tuple(changes)
     mark, below = mark_of(fence.source), keys.own_prefix(fence.prefix)
-    cas = _encode(_Operation(_Cas(keys.record_key(fence.prefix), record, 0, index)))
+    cas = _kv(_Cas(keys.record_key(fence.prefix), record, 0, index))
     return Batch(_body([_session(fence), cas, *(_operation(below, change, mark) for change in held)]), held)
 
 
@@ -68,15 +68,16 @@ def batches(fence: Fence, index: int, changes: Iterable[Change]) -> Iterator[Bat
     below = keys.own_prefix(fence.prefix)
     for change in changes:
         operation = _operation(below, change, flags)
-        if start + len(operation) + 1 > MAX_BODY_BYTES:
+        length = len(operation) + 1
+        if start + length > MAX_BODY_BYTES:
             yield Large(change, flags_of(change, flags))
             continue
-        if len(held) == MAX_CHANGES or size + len(operation) + 1 > MAX_BODY_BYTES:
+        if size + length > MAX_BODY_BYTES or len(held) == MAX_CHANGES:
             yield Batch(_body(front + operations), tuple(held))
             size, held, operations = start, [], []
         held.append(change)
         operations.append(operation)
-        size += len(operation) + 1
+        size += length
     if held:
         yield Batch(_body(front + operations), tuple(held))
 
@@ -108,29 +109,29 @@ class _CheckIndex(msgspec.Struct, gc=False, tag_field="Verb", tag="check-index")
     Index: int
 
 
-class _Operation(msgspec.Struct, gc=False):
-    KV: _Cas | _DeleteCas | _CheckSession | _CheckIndex
-
-
 _encode: Final = msgspec.json.Encoder().encode
+
+
+def _kv(operation: msgspec.Struct) -> bytes:
+    return b'{"KV":%b}' % _encode(operation)
 
 
 def _operation(below: str, change: Change, mark: int) -> bytes:
     key, before, wanted = below + change.key, change.before, change.wanted
     index = before.index if before is not None else 0
     if wanted is not None:  # first, because a full load is nothing else
-        return _encode(_Operation(_Cas(key, wanted.value, mark, index)))
+        return _kv(_Cas(key, wanted.value, mark, index))
     if change.operation is Operation.DELETE:
-        return _encode(_Operation(_DeleteCas(key, index)))
-    return _encode(_Operation(_Cas(key, change.value, flags_of(change, mark), index)))
+        return _kv(_DeleteCas(key, index))
+    return _kv(_Cas(key, change.value, flags_of(change, mark), index))
 
 
 def _session(fence: Fence) -> bytes:
-    return _encode(_Operation(_CheckSession(keys.lease_key(fence.prefix), fence.session)))
+    return _kv(_CheckSession(keys.lease_key(fence.prefix), fence.session))
 
 
 def _check(fence: Fence, index: int) -> bytes:
-    return _encode(_Operation(_CheckIndex(keys.record_key(fence.prefix), index)))
+    return _kv(_CheckIndex(keys.record_key(fence.prefix), index))
 
 
 def _body(operations: list[bytes]) -> bytes:
