@@ -24,6 +24,10 @@ class Operation(StrEnum):
     __hash__ = str.__hash__  # Enum's own is a Python function, and a plan counts its changes by operation
 
 
+# By themselves, because a member costs ten times as much where it is looked up through its class.
+CREATE, UPDATE, MARK, TAKEOVER, RELEASE, DELETE = Operation
+
+
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What makes one key of live equal desired.
 
@@ -66,16 +70,16 @@ def decide_wanted(key: str, wanted: DesiredKey, live: Entry | None, based: BaseK
     if live is None:
         if _reported(wanted, based):
             return Decision(None, "drift")
-        return Decision(Change(Operation.CREATE, key, None, wanted, wanted.secret))
+        return Decision(Change(CREATE, key, None, wanted, wanted.secret))
     equal, owned = live.value == wanted.value, live.flags == mark
     if not equal and _reported(wanted, based):
         return Decision(None, "drift")
     secret = wanted.secret or (based is not None and based.secret)
     if is_claimed(live, mark):
-        return Decision(Change(Operation.TAKEOVER, key, live, wanted, secret), "conflict")
+        return Decision(Change(TAKEOVER, key, live, wanted, secret), "conflict")
     if equal:
-        return Decision(Change(Operation.MARK, key, live, wanted, secret))
-    operation = Operation.UPDATE if owned or based is not None else Operation.TAKEOVER
+        return Decision(Change(MARK, key, live, wanted, secret))
+    operation = UPDATE if owned or based is not None else TAKEOVER
     return Decision(Change(operation, key, live, wanted, secret))
 
 
@@ -100,8 +104,8 @@ def decide_unwanted(
     secret = based is None or based.secret
     if kept:
         free = owned and not live.session  # the mark of a locked key waits: it is not worth a conflict
-        return Decision(Change(Operation.RELEASE, key, live, None, secret) if free else None, kept)
-    delete = Change(Operation.DELETE, key, live, None, secret)
+        return Decision(Change(RELEASE, key, live, None, secret) if free else None, kept)
+    delete = Change(DELETE, key, live, None, secret)
     if live.session:
         return Decision(delete, "conflict")
     if not owned:

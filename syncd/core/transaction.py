@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from syncd.core import keys
-from syncd.core.change import Change, Operation
+from syncd.core.change import DELETE, RELEASE, Change
 from syncd.core.mark import mark_of
 
 MAX_BODY_BYTES: Final = 524_288
@@ -51,7 +51,7 @@ def in_one(fence: Fence, record: bytes, index: int, changes: tuple[Change, ...])
     """Put a whole plan and its record into one transaction, or answer None where that does not fit."""
     if len(changes) > MAX_CHANGES:
         return None
-    if sum(len(change.value) for change in changes if change.operation is not Operation.DELETE) > MAX_BODY_BYTES:
+    if sum(len(change.value) for change in changes if change.operation is not DELETE) > MAX_BODY_BYTES:
         return None
     batch = record_batch(fence, record, index, changes)
     return batch if len(batch.body) <= MAX_BODY_BYTES else None
@@ -84,7 +84,7 @@ def batches(fence: Fence, index: int, changes: Iterable[Change]) -> Iterator[Bat
 
 def flags_of(change: Change, mark: int) -> int:
     """Return the flags that a key has after a change."""
-    return 0 if change.operation is Operation.RELEASE else mark
+    return 0 if change.operation is RELEASE else mark
 
 
 class _Cas(msgspec.Struct, gc=False, omit_defaults=True, tag_field="Verb", tag="cas"):
@@ -121,7 +121,7 @@ def _operation(below: str, change: Change, mark: int) -> bytes:
     index = before.index if before is not None else 0
     if wanted is not None:  # first, because a full load is nothing else
         return _kv(_Cas(key, wanted.value, mark, index))
-    if change.operation is Operation.DELETE:
+    if change.operation is DELETE:
         return _kv(_DeleteCas(key, index))
     return _kv(_Cas(key, change.value, flags_of(change, mark), index))
 

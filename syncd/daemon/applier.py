@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from syncd.core import digest
-from syncd.core.change import Change, Operation
+from syncd.core.change import DELETE, Change
 from syncd.core.desired import Commit
 from syncd.core.errors import SyncdError
 from syncd.core.live import Entry
@@ -147,7 +147,7 @@ class Applier:
         if len(wanted) == len(changes):  # a full load is nothing else
             return
         for change in changes:
-            if change.operation is Operation.DELETE:
+            if change.operation is DELETE:
                 mirror.remove(change.key, change.index)
             elif change.wanted is None:
                 mirror.enter({change.key: Entry(change.value, flags_of(change, mark), index)})
@@ -207,11 +207,11 @@ class _Count:
 
 
 def _without_deletes(changes: Iterable[Change]) -> Iterator[Change]:
-    return (change for change in changes if change.operation is not Operation.DELETE)
+    return (change for change in changes if change.operation is not DELETE)
 
 
 def _deletes(changes: Iterable[Change]) -> Iterator[Change]:
-    return (change for change in changes if change.operation is Operation.DELETE)
+    return (change for change in changes if change.operation is DELETE)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -5,6 +5,7 @@ The node is the executor of the design in a few lines; what it sends are the rea
 
 import json
 from base64 import b64decode
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -93,6 +94,7 @@ class Histories(RuleBasedStateMachine):
         self.named: set[str] = set()  # what any commit that was begun has named
         self.approved: str | None = None
         self.stamps = 0
+        self.walked: list[str] = []  # what was applied in this run
         self.budget: int | None = None
         self.lands = False
 
@@ -166,7 +168,7 @@ class Histories(RuleBasedStateMachine):
         self.budget, self.lands, self.staged, self.forgotten = budget, lands, staged, forgotten
         record, _ = self.store.record()
         resumes = bool(record and record.applying and record.applying.lifted)
-        before, self.store.deleted = record.applied if record else None, []
+        before, self.store.deleted, self.walked = record.applied if record else None, [], []
         try:
             finished = self.reconcile(approve)
         except Crash:
@@ -176,9 +178,11 @@ class Histories(RuleBasedStateMachine):
             assert len(self.store.deleted) <= 2 * 10  # at most two commits, the one begun and the tip
             assert record is not None or not self.store.deleted
         if before is not None and after is not None and after.applied is not None:
-            relation = self.relation(before.commit, after.applied.commit)
-            assert relation is not Relation.BEHIND
-            assert approve or resumes or relation is not Relation.REWRITTEN
+            # Step by step: what was begun and the tip may each be approved, and lead to an ancestor together.
+            for older, newer in pairwise((before.commit, *self.walked, after.applied.commit)):
+                relation = self.relation(older, newer)
+                assert relation is not Relation.BEHIND
+                assert approve or resumes or relation is not Relation.REWRITTEN
         for name, entry in self.store.deleted:
             assert entry.flags == OURS or name in self.named
         if finished:
@@ -211,6 +215,7 @@ class Histories(RuleBasedStateMachine):
         if plan.refusals:
             return False
         self.apply(plan, record, index)
+        self.walked.append(commit)
         return True
 
     def plan(self, commit: str, record: Record | None) -> Plan:
