@@ -8,8 +8,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from syncd.cli.options import settings_of
-from syncd.cli.reading import read
-from syncd.cli.running import run
 from syncd.core import keys
 from syncd.core.errors import SyncdError
 from syncd.core.problems import TreeError
@@ -20,6 +18,9 @@ _MOST: Final = 500
 
 def complete_key(context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
     """Offer the tree's keys, relative as long as nobody begins with the prefix; nothing where it cannot be read."""
+    from syncd.cli.reading import read  # noqa: PLC0415  # brings git along, which most commands with names never need
+    from syncd.cli.running import run  # noqa: PLC0415
+
     try:
         settings = settings_of(context, os.environ, Path.cwd())
         found = run(read(settings, None)).tree.desired.keys
