@@ -19,7 +19,7 @@ _MOST: Final = 500
 def complete_key(context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
     """Offer the tree's keys, relative as long as nobody begins with the prefix; nothing where it cannot be read."""
     from syncd.cli.reading import read  # noqa: PLC0415  # brings git along, which most commands with names never need
-    from syncd.cli.running import run  # noqa: PLC0415
+    from syncd.cli.running import run  # noqa: PLC0415  # as above
 
     try:
         settings = settings_of(context, os.environ, Path.cwd())

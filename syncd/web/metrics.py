@@ -13,7 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from syncd.core.delivery import DeliveryState
-from syncd.daemon.answers import LiveStatus
+from syncd.daemon.answers import LiveDrills, LiveSnapshots, LiveStatus
 from syncd.daemon.door import Door
 from syncd.daemon.latency import BUCKETS
 from syncd.daemon.line import Standings
@@ -103,26 +103,24 @@ class Snapshot(Collector):
 
     def _snapshots(self) -> Iterator[Metric]:
         found = self._status.snapshots
-        if found is None:
-            return
-        yield Gauge("syncd_snapshot_last_success_timestamp_seconds", "When the newest one was taken.", found.last)
-        yield Gauge("syncd_snapshot_last_try_timestamp_seconds", "When this node last tried.", found.tried)
-        yield Gauge("syncd_snapshot_next_timestamp_seconds", "When the next one is due.", found.next)
-        yield Gauge("syncd_snapshot_bytes", "Size of the newest one.", found.size)
-        yield Gauge("syncd_snapshot_late", "1 while the one that is due is not there two hours later.", found.late)
-        yield Gauge("syncd_snapshot_failing", "1 while the last try failed.", found.trouble is not None)
-        yield Counter("syncd_snapshot_failures", "Tries of this node that failed.", found.failures)
+        if found is not None:
+            yield Gauge("syncd_snapshot_last_success_timestamp_seconds", "When the newest one was taken.", found.last)
+            yield Gauge("syncd_snapshot_bytes", "Size of the newest one.", found.size)
+            yield from _scheduled("snapshot", found)
 
     def _drills(self) -> Iterator[Metric]:
         found = self._status.drills
-        if found is None:
-            return
-        yield Gauge("syncd_drill_last_success_timestamp_seconds", "When a scheduled one last passed.", found.last)
-        yield Gauge("syncd_drill_last_try_timestamp_seconds", "When this node last tried.", found.tried)
-        yield Gauge("syncd_drill_next_timestamp_seconds", "When the next one is due.", found.next)
-        yield Gauge("syncd_drill_late", "1 while the one that is due has not passed two hours later.", found.late)
-        yield Gauge("syncd_drill_failing", "1 while the last try failed.", found.trouble is not None)
-        yield Counter("syncd_drill_failures", "Tries of this node that failed.", found.failures)
+        if found is not None:
+            yield Gauge("syncd_drill_last_success_timestamp_seconds", "When a scheduled one last passed.", found.last)
+            yield from _scheduled("drill", found)
+
+
+def _scheduled(what: str, found: LiveSnapshots | LiveDrills) -> Iterator[Metric]:
+    yield Gauge(f"syncd_{what}_last_try_timestamp_seconds", "When this node last tried.", found.tried)
+    yield Gauge(f"syncd_{what}_next_timestamp_seconds", "When the next one is due.", found.next)
+    yield Gauge(f"syncd_{what}_late", "1 while the one that is due is not done two hours later.", found.late)
+    yield Gauge(f"syncd_{what}_failing", "1 while the last try failed, or it is late.", found.trouble is not None)
+    yield Counter(f"syncd_{what}_failures", "Tries of this node that failed.", found.failures)
 
 
 def _labelled(name: str, says: str, labels: list[str], rows: Iterable[tuple[list[str], float]]) -> Metric:

@@ -32,23 +32,13 @@ class Signer:
     ``hmac.HMAC`` and half of ``hmac.digest``, and signing is a fifth of all that a delivery costs.
     """
 
-    __slots__ = ("_keyed", "_signature", "_signed")
+    __slots__ = ("_keyed",)
 
     def __init__(self, secrets: tuple[bytes, ...]) -> None:
         self._keyed = tuple((_hash(secret, 0x36), _hash(secret, 0x5C)) for secret in secrets)
-        self._signed: bytes | None = None
-        self._signature = b""
 
     def sign(self, signed: bytes) -> bytes:
-        """Return the value of the ``webhook-signature`` header; ``signed`` is ``ID.TIMESTAMP.BODY``.
-
-        Who shares a secret is told the same in one go, as all services of the catalog are: that is signed once.
-        """
-        if signed is not self._signed:
-            self._signed, self._signature = signed, self._sign(signed)
-        return self._signature
-
-    def _sign(self, signed: bytes) -> bytes:
+        """Return the value of the ``webhook-signature`` header; ``signed`` is ``ID.TIMESTAMP.BODY``."""
         signatures = []
         for keyed_inner, keyed_outer in self._keyed:
             inner, outer = keyed_inner.copy(), keyed_outer.copy()

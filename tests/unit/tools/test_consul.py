@@ -97,9 +97,9 @@ def test_without_apt_the_way_out_is_named(machine: Machine) -> None:
 def test_a_mirror_that_does_not_answer_is_named_and_nothing_is_left(machine: Machine) -> None:
     machine.install("apt-get", "exit 100")
     machine.install("dpkg")
-    said = machine.run(DEBIAN_MIRROR="http://mirror.invalid/debian")
+    said = machine.run(DEBIAN_MIRROR="http://nowhere.invalid/packages")
     assert said.returncode == 1
-    assert "apt could not fetch the package from http://mirror.invalid/debian" in said.stderr
+    assert "apt could not fetch the package from http://nowhere.invalid/packages" in said.stderr
     assert list((machine.home / ".cache").iterdir()) == []
 
 
@@ -108,7 +108,7 @@ def test_a_package_that_is_not_the_one_that_was_tried_is_refused(machine: Machin
     machine.install("apt-get", 'case "$*" in *download*) echo x >consul_1_amd64.deb;; esac')
     machine.install("dpkg")
     machine.install("dpkg-deb", "echo amd64")
-    said = machine.run(DEBIAN_MIRROR="http://mirror.invalid/debian")
+    said = machine.run(DEBIAN_MIRROR="http://nowhere.invalid/packages")
     assert said.returncode == 1
     assert "its SHA-256 differs" in said.stderr
     assert list((machine.home / ".cache").iterdir()) == []
@@ -120,6 +120,6 @@ def test_a_package_is_unpacked_once(machine: Machine) -> None:
     machine.install("dpkg-deb", "echo arm64")
     machine.install("dpkg", 'mkdir -p "$3/usr/bin" && cp "$0" "$3/usr/bin/consul"')
     for _ in range(2):
-        said = machine.run(DEBIAN_MIRROR="http://mirror.invalid/debian", HOME=str(machine.home))
+        said = machine.run(DEBIAN_MIRROR="http://nowhere.invalid/packages", HOME=str(machine.home))
         assert said.stdout == f"{machine.home}/.cache/consul/root/usr/bin/consul\n", said.stderr
     assert len((machine.home / "calls").read_text().splitlines()) == 2
